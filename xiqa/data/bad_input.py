@@ -1,0 +1,44 @@
+"""What is said about data that cannot be used: one sentence with file, place and remedy, and one stable word for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+class BadInput(ValueError):  # noqa: N818
+    """Data that cannot be used.
+
+    Parameters
+    ----------
+    reason : stable snake_case word that programs may rely on, such as ``truncated``.
+    message : one sentence for people: which file, what is wrong with it, what to do.
+
+    """
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding about a data set that does not stop the rest.
+
+    Attributes
+    ----------
+    path : the file it concerns.
+    line : line of that file, counted from 1 (a table's header is line 1), or None for the whole file.
+    reason, message : as in ``BadInput``.
+    status : ``error`` where the item was left out, ``warning`` where it was kept.
+
+    """
+
+    path: Path
+    line: int | None
+    reason: str
+    message: str
+    status: Literal["warning", "error"] = "error"
