@@ -1,0 +1,233 @@
+"""One forward pass and at most two backward passes, from which every saliency method takes what it needs.
+
+The plain backward pass gives the gradient at every captured layer and at the input; the guided one (Springenberg et
+al. 2015) gives the input gradient with the rule of Guided Backprop, through the same graph. Gradients are taken with
+``torch.autograd.grad`` with respect to captured tensors only, so no parameter's ``.grad`` is read or written, and
+frozen parameters make no difference.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+SILU_RULES = ("clamp", "relu_rule", "plain")
+
+_RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+
+
+@dataclass
+class Captured:
+    """What a method may use; every tensor is detached.
+
+    Attributes
+    ----------
+    model : the network, in evaluation mode, with none of our hooks on it.
+    images : (B, C, H, W) or (B, C, X, Y, Z), the normalised inputs.
+    logits : (B, K).
+    target : (B,) int64, the explained class of each image.
+    layers : ``{"single": [name], "combined": [name, ...]}``.
+    activations, gradients : by layer name, (B, channels, *grid): the layer's output, and the gradient of the target
+        logit with respect to it.
+    input_gradient : like `images`, the gradient of the target logit.
+    guided_gradient : the same by the guided rule; None unless a method registered with ``guided=True`` was asked for.
+    cache : for whatever several methods share.
+
+    """
+
+    model: nn.Module
+    images: Tensor
+    logits: Tensor
+    target: Tensor
+    layers: Mapping[str, Sequence[str]]
+    activations: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+    input_gradient: Tensor
+    guided_gradient: Tensor | None = None
+    cache: dict = field(default_factory=dict)
+
+    @property
+    def size(self) -> torch.Size:
+        """Height and width (or the three lengths) of an input, which are those of a map."""
+        return self.images.shape[2:]
+
+    @property
+    def single(self) -> str:
+        """Name of the one layer of the single-layer methods."""
+        return self._names("single")[0]
+
+    @property
+    def combined(self) -> Sequence[str]:
+        """Names of the layers whose maps are multiplied."""
+        return self._names("combined")
+
+    def _names(self, kind: str) -> Sequence[str]:
+        names = self.layers.get(kind, ())
+        if not names or (kind == "single" and len(names) != 1):
+            count = "one layer" if kind == "single" else "at least one layer"
+            raise ValueError(
+                f"this method needs {count} under {kind!r} and got {list(names)}: give "
+                'layers={"single": [...], "combined": [...]} or a network built by xiqa.models.build'
+            )
+        return names
+
+
+def capture(
+    model: nn.Module,
+    images: Tensor,
+    target: int | Tensor | None,
+    layers: Mapping[str, Sequence[str]],
+    guided: bool,
+    silu: str | None,
+) -> Captured:
+    """Run the network once and collect activations and gradients; see `Captured` for what comes back.
+
+    The gradient of the sum over the batch of the chosen logits is the gradient of each image's own logit only where
+    images do not mix: the network must be in evaluation mode (`evaluating`).
+
+    Raises
+    ------
+    ValueError : unknown layer, layer without a grid or without an influence on the logits, target out of range, and
+        SiLU met with ``guided`` and no ``silu`` chosen.
+
+    """
+    names = list(dict.fromkeys(name for group in layers.values() for name in group))
+    rule = GuidedRule(silu)
+    outputs: dict[str, Tensor] = {}
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = images.detach().clone().requires_grad_()
+        with _hooks(model, names, outputs):
+            # The network gets a copy, so that one whose first operation works in place cannot touch the leaf.
+            if guided:
+                with rule:
+                    logits = model(inputs.clone())
+            else:
+                logits = model(inputs.clone())
+        if logits.dim() != 2:
+            raise ValueError(f"the network must put out one row of logits an image, not shape {tuple(logits.shape)}")
+        classes = _classes(target, logits)
+        score = logits.gather(1, classes[:, None]).sum()
+        wanted = [outputs[name] for name in names]
+        *gradients, plain = torch.autograd.grad(score, [*wanted, inputs], retain_graph=guided, allow_unused=True)
+        rule.active = True
+        guided_gradient = torch.autograd.grad(score, inputs)[0] if guided else None
+    for name, gradient in zip(names, gradients, strict=True):
+        if gradient is None:
+            raise ValueError(f"the logits do not depend on the output of layer {name!r}: name another layer")
+    return Captured(
+        model=model,
+        images=inputs.detach(),
+        logits=logits.detach(),
+        target=classes,
+        layers=layers,
+        activations={name: output.detach() for name, output in outputs.items()},
+        gradients=dict(zip(names, gradients, strict=True)),
+        input_gradient=plain,
+        guided_gradient=guided_gradient,
+    )
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; every module gets its own flag back, also after an exception."""
+    flags = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+class GuidedRule(TorchFunctionMode):
+    """While it is entered, every ReLU and SiLU leaves a hook on its output that applies the guided rule.
+
+    The rule zeroes the negative part of the gradient that arrives at the output; the function's own derivative then
+    follows. Because calls are watched and not modules, a module that is used twice, one that works in place and a
+    plain function call are all met, and nothing in the network is replaced. The hooks live on the graph and go with
+    it; they do nothing before `active` is set, so one graph serves both backward passes.
+
+    Parameters
+    ----------
+    silu : "clamp" (as for ReLU), "relu_rule" (also zero where the output is <= 0), "plain" (untouched); there is no
+        agreed rule, so with None the first SiLU raises.
+
+    """
+
+    def __init__(self, silu: str | None):
+        super().__init__()
+        self.silu = silu
+        self.active = False
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call the function, then hook its output."""
+        output = func(*args, **(kwargs or {}))
+        if func in _RELU:
+            self._hook(output)
+        elif func is functional.silu:
+            if self.silu is None:
+                raise ValueError(
+                    "the network uses SiLU, for which guided methods have no agreed rule: choose silu='clamp' "
+                    "(negative output gradients zeroed), 'relu_rule' (also where the output is <= 0) or 'plain'"
+                )
+            if self.silu != "plain":
+                # The mask is a tensor of its own: a hook that holds the output would keep the graph alive.
+                self._hook(output, output.detach() > 0 if self.silu == "relu_rule" else None)
+        return output
+
+    def _hook(self, output: Tensor, mask: Tensor | None = None) -> None:
+        def clamp(gradient: Tensor) -> Tensor:
+            if not self.active:
+                return gradient
+            gradient = gradient.clamp(min=0)
+            return gradient if mask is None else gradient * mask
+
+        if output.requires_grad:
+            output.register_hook(clamp)
+
+
+@contextmanager
+def _hooks(model: nn.Module, names: Iterable[str], outputs: dict[str, Tensor]) -> Iterator[None]:
+    """Keep the outputs of the named modules during a forward pass (of a module called twice, the last one)."""
+
+    def keeper(name: str):
+        def keep(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+            if not isinstance(output, Tensor) or output.dim() < 3:
+                raise ValueError(f"layer {name!r} does not put out one tensor (B, channels, *grid): name another layer")
+            outputs[name] = output
+            # What follows may work in place: it gets a copy, and the values and gradient kept here stay the layer's.
+            return output.clone()
+
+        return keep
+
+    modules = dict(model.named_modules())
+    unknown = [name for name in names if name not in modules]
+    if unknown:
+        raise ValueError(f"{type(model).__name__} has no layer {', '.join(map(repr, unknown))}")
+    handles = [modules[name].register_forward_hook(keeper(name)) for name in names]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    missed = [name for name in names if name not in outputs]
+    if missed:
+        raise ValueError(f"the forward pass does not call layer {', '.join(map(repr, missed))}")
+
+
+def _classes(target: int | Tensor | None, logits: Tensor) -> Tensor:
+    """The explained class of each image, (B,) int64; None is the predicted one."""
+    count, classes = logits.shape
+    if target is None:
+        return logits.detach().argmax(1)
+    chosen = torch.as_tensor(target, device=logits.device)
+    if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.shape not in ((), (count,)):
+        raise ValueError(f"target must be None, an int or {count} ints, one an image")
+    chosen = chosen.long().expand(count)
+    if ((chosen < 0) | (chosen >= classes)).any():
+        raise ValueError(f"target must lie in 0..{classes - 1}, the classes of the network, and is {target}")
+    return chosen
