@@ -45,13 +45,13 @@ def compare(pairs: dict[str, np.ndarray], delta: float, confidence: float = 0.95
     for position, name in enumerate(ranked):
         level = 1 - (1 - confidence) / (len(pairs) - position)
         r = crossed_mean(pairs[name], level)
-        per_seed = np.nanmean(pairs[name], axis=0) if len(pairs[name]) else np.array([np.nan])
+        known = pairs[name][~np.isnan(pairs[name]).any(axis=1)]
         found[name] = Difference(
             name,
             r["mean"],
             r["low"],
             r["high"],
-            _verdict(r, per_seed, delta),
+            _verdict(r, known, delta),
             r["images"],
             r["seeds"],
             (r["high"] - r["low"]) / 2,
@@ -59,20 +59,20 @@ def compare(pairs: dict[str, np.ndarray], delta: float, confidence: float = 0.95
     return [found[name] for name in pairs]
 
 
-def _verdict(interval: dict[str, float], per_seed: np.ndarray, delta: float) -> str:
+def _verdict(interval: dict[str, float], values: np.ndarray, delta: float) -> str:
     if not np.isfinite(interval["mean"]):
         return NOT_TESTABLE
-    if interval["low"] > 0 and interval["mean"] > delta and (per_seed > 0).all():
+    if interval["low"] > 0 and interval["mean"] > delta and (values.mean(axis=0) > 0).all():
         return SUPPORTED
     return NOT_SUPPORTED if interval["high"] < delta else UNDECIDED
 
 
 def together(differences: list[Difference]) -> str:
     """Verdict on a claim that needs every difference: the weakest one decides."""
-    verdicts = {d.verdict for d in differences}
-    for verdict in (NOT_TESTABLE, NOT_SUPPORTED, UNDECIDED):
-        if verdict in verdicts:
-            return verdict
+    for weak in (NOT_TESTABLE, NOT_SUPPORTED, UNDECIDED):
+        for difference in differences:
+            if difference.verdict.startswith(weak):
+                return difference.verdict
     return SUPPORTED
 
 

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from xiqa import models, observations, pointing_game, recipes, saliency
+from xiqa.data.images import write_png
+from xiqa.data.prepared import Prepared, prepare
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Six films a split, four with a bright square whose box is annotated."""
+    root, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("prepared")
+    rng = np.random.default_rng(0)
+    for split, table in (("train", "train.csv"), ("val", "dev.csv"), ("test", "test.csv")):
+        lines = ["image_name,annotation"]
+        for i in range(6):
+            image = rng.uniform(0.3, 0.5, (SIZE, SIZE))
+            x, y = rng.integers(8, 40, 2)
+            annotation = f"0 {x} {y} {x + 8} {y + 8}" if i < 4 else ""
+            if annotation:
+                image[y : y + 8, x : x + 8] = 1
+            write_png(root / f"object-CXR_{split}" / "images" / f"{i}.png", image)
+            lines.append(f"{i}.png,{annotation}")
+        (root / f"object-CXR_{split}" / table).write_text("\n".join(lines) + "\n")
+    prepare(folder, root, SIZE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.manual_seed(0)
+    models.save(models.build("resnet18"), path)
+    return path
+
+
+def observe(prepared, weights, **changes):
+    given = {
+        "network": "resnet18", "state": "trained", "seed": 0, "split": "test", "targets": None, "tolerance": 15,
+        "smoothing": recipes.SMOOTHING, "methods": ["gradcam", "guided_backprop"], "batch": 3,
+    }  # fmt: skip
+    return observations.observe(prepared, weights, **(given | changes))
+
+
+def test_a_row_for_each_image_with_an_object_method_and_smoothing(prepared, weights):
+    frame = observe(prepared, weights)
+    assert len(frame) == 4 * 2 * 2
+    assert frame.groupby(["image", "method", "smoothed"]).size().eq(1).all()
+    assert set(frame["target"]) == {-1}
+
+
+def test_rows_are_what_the_parts_give(prepared, weights):
+    frame = observe(prepared, weights)
+    data = Prepared(prepared)
+    model = models.build("resnet18", weights=weights).eval()
+    images = models.normalise(torch.from_numpy(np.array(data.images("test")[:4])))
+    maps = saliency.explain(model, images, "guided_backprop")["guided_backprop"]
+    expected = pointing_game.play(pointing_game.smooth(maps), data.truth("test", range(4)), 15)
+    rows = frame[(frame["method"] == "guided_backprop") & frame["smoothed"]].sort_values("image")
+    assert rows["row"].tolist() == expected["row"].tolist()
+    assert rows["distance"].to_numpy() == pytest.approx(expected["distance"].to_numpy())
+
+
+def test_both_targets_of_a_random_network(prepared):
+    frame = observe(prepared, None, state="fully_random", targets=[0, 1])
+    assert set(frame["target"]) == {0, 1}
+    table = observations.outcomes(frame, "guided_backprop", smoothed=True)
+    assert table.shape == (4, 1)
+
+
+def test_the_batch_changes_nothing_but_rounding(prepared, weights):
+    one, four = (observe(prepared, weights, batch=batch) for batch in (1, 4))
+    key = ["image", "method", "smoothed"]
+    a, b = (frame.sort_values(key).reset_index(drop=True) for frame in (one, four))
+    assert (a["outcome"] == b["outcome"]).all()
+    assert a["probability"].to_numpy() == pytest.approx(b["probability"].to_numpy(), abs=1e-4)
+
+
+def test_rivals_and_chance_stand_beside(prepared):
+    frame = observations.rivals(prepared, "test", tolerance=15)
+    assert set(frame["method"]) == {
+        "constant_point", "centre", "random", "difference_of_gaussians", "gradient_magnitude", "chance",
+    }  # fmt: skip
+    truth = Prepared(prepared).truth("test", range(4))
+    chance = frame.loc[frame["method"] == "chance", "score"]
+    assert chance.to_numpy() == pytest.approx(pointing_game.chance(truth, 15))
+    assert (frame.loc[frame["method"] == "difference_of_gaussians", "outcome"] == "hit").all()
+
+
+def test_ceilings_grow_with_the_grid(prepared):
+    frame = observations.ceilings(prepared, "test", 6, {"coarse": [1, 1], "fine": [64, 64]}, smoothing=11)
+    plain = frame[~frame["smoothed"]].set_index("layer")["ceiling"]
+    assert plain["fine"] == 1
+    assert plain["coarse"] < 1
+
+
+def test_the_model_is_explained_in_evaluation_mode(prepared, weights, monkeypatch):
+    seen = []
+    original = saliency.explain
+
+    def spy(model: nn.Module, *args, **kwargs):
+        seen.append(model.training)
+        return original(model, *args, **kwargs)
+
+    monkeypatch.setattr(observations.saliency, "explain", spy)
+    observe(prepared, weights)
+    assert seen == [False, False]
