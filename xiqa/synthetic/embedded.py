@@ -1,0 +1,132 @@
+"""The embedded data on disk: ``data/<profile>-<fingerprint>/<name>``, written on first use, recognised by a marker.
+
+A fingerprint is a hash of what was asked for and of the code that draws it, so that other data never hide under a
+known name. A folder that is being written bears ``writing.json``, a finished one ``complete.json``; a folder with
+neither belongs to somebody else and is refused, never deleted.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from xiqa.runner.fingerprints import closure, code_digest, digest
+from xiqa.runner.store import data_root, write_bytes
+
+GENERATORS = {"object_cxr": "xiqa.synthetic.chest"}
+WRITING, COMPLETE = "writing.json", "complete.json"
+
+
+def generator(name: str) -> ModuleType:
+    """The module that writes a data set: ``write(folder, spec)``. Imported here, since it needs imaging libraries."""
+    from xiqa.synthetic import chest
+
+    return {"object_cxr": chest}[name]
+
+
+def fingerprint(name: str, spec: dict) -> str:
+    """Hash of a data set: its specification and the code of its generator."""
+    modules = closure([GENERATORS[name]], leave_out=("xiqa.runner", "xiqa.data"))
+    return digest({"name": name, "spec": spec, "code": code_digest(modules)})
+
+
+def place(name: str, profile: str, spec: dict) -> Path:
+    """Where an embedded data set lies, written or not."""
+    return data_root() / f"{profile}-{fingerprint(name, spec)}" / name
+
+
+def folder(name: str, profile: str, spec: dict) -> Path:
+    """Folder of a complete embedded data set, written now if there is none, finished if it was interrupted.
+
+    Parameters
+    ----------
+    name : a key of ``GENERATORS``.
+    profile : name of the profile that uses the data; stands in the folder's name.
+    spec : what the generator's ``write`` takes, plain values.
+
+    Raises
+    ------
+    BadInput : ``foreign_folder``, if the place is taken by files that were not written here.
+
+    """
+    target, expected = place(name, profile, spec), fingerprint(name, spec)
+    if is_complete(target, expected):
+        return target
+    if not is_ours(target, expected):
+        from xiqa.data.bad_input import BadInput
+
+        raise BadInput(
+            "foreign_folder",
+            f"{target} holds files that were not written by this version of xiqa: move them away, or name another "
+            "place for embedded data with XIQA_DATA.",
+        )
+    about = {"name": name, "profile": profile, "fingerprint": expected, "spec": spec}
+    write_bytes(target / WRITING, json.dumps(about, indent=1).encode())
+    generator(name).write(target, spec)
+    write_bytes(target / COMPLETE, json.dumps({**about, "files": count(target)}, indent=1).encode())
+    (target / WRITING).unlink(missing_ok=True)
+    return target
+
+
+def is_complete(target: Path, expected: str) -> bool:
+    """Whether a folder bears the marker of this fingerprint and as many files as were written."""
+    marker = read_marker(target / COMPLETE)
+    return marker.get("fingerprint") == expected and marker.get("files") == count(target)
+
+
+def is_ours(target: Path, expected: str) -> bool:
+    """Whether a folder may be written to: it is missing, empty, or bears one of our markers of this fingerprint."""
+    if not target.exists():
+        return True
+    if not target.is_dir():
+        return False
+    marked = any(read_marker(target / name).get("fingerprint") == expected for name in (WRITING, COMPLETE))
+    return marked or not any(target.iterdir())
+
+
+def read_marker(path: Path) -> dict:
+    """A marker's content, empty where there is none or it cannot be read."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def count(target: Path) -> int:
+    """Files of a data set, markers and hidden files left out."""
+    return sum(
+        path.is_file() and path.name not in (WRITING, COMPLETE) and not path.name.startswith(".")
+        for path in target.rglob("*")
+    )
+
+
+def unused(specs: Iterable[tuple[str, str, dict]]) -> tuple[list[Path], list[Path]]:
+    """Folders of embedded data that none of the (profile, name, spec) names, and those that are not ours to judge."""
+    used = {place(name, profile, spec).parent for profile, name, spec in specs}
+    root = data_root()
+    ours, foreign = [], []
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if not path.is_dir() or path.is_symlink() or path in used:
+            continue
+        (ours if written_here(path) else foreign).append(path)
+    return ours, foreign
+
+
+def written_here(path: Path) -> bool:
+    """Whether everything in a folder of the data root is a data set with one of our markers."""
+    inside = list(path.iterdir())
+    return bool(inside) and all(
+        part.is_dir()
+        and any(
+            path.name == f"{m.get('profile')}-{m.get('fingerprint')}"
+            for m in map(read_marker, (part / WRITING, part / COMPLETE))
+        )
+        for part in inside
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a folder that ``unused`` found to be ours."""
+    shutil.rmtree(path)
