@@ -7,7 +7,7 @@ LOCKED := $(shell $(PYTHON) -c "import hashlib; print(hashlib.sha256(open('requi
 STAMP  := $(VENV)/made-from-$(LOCKED)
 ARGS   ?=
 
-.PHONY: paper smoke test lab bench lint lock sync clean-data environment
+.PHONY: paper smoke test lab bench lint lock sync readme clean-data environment
 
 paper: environment           ## every table and figure, profile quick (ARGS="--only 05 --publish" and so on)
 	$(PY) run_all.py $(ARGS)
@@ -34,6 +34,9 @@ lock:                        ## new versions of everything (needs uv)
 
 sync: environment            ## bring the code of the executed twins up to the sources
 	$(PY) -m xiqa.runner.twins
+
+readme: environment          ## the README's numbers from figures/quick
+	$(PY) -m xiqa.products
 
 clean-data: environment      ## list and remove embedded data that no profile uses
 	$(PY) -m xiqa.synthetic --clean

@@ -54,16 +54,23 @@ def closure(modules: Iterable[str], leave_out: Iterable[str] = ()) -> list[str]:
 
 def code_digest(modules: Iterable[str]) -> str:
     """One hash over the syntax trees of the named modules of this package."""
-    return digest([(name, syntax(_file(name).read_text())) for name in sorted(modules)])
+    return digest(sorted(code_digests(modules).items()))
 
 
+def code_digests(modules: Iterable[str]) -> dict[str, str]:
+    """Hash of the syntax tree of each of the named modules of this package."""
+    return {name: syntax(_file(name).read_text()) for name in modules}
+
+
+@functools.cache
 def syntax(source: str) -> str:
     """Hash of Python source without comments, layout and docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
-            body[0] = ast.Pass()
+            # Nothing but a docstring is what ``pass`` is.
+            node.body = body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -71,7 +78,8 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def imported(source: str, package: str = "") -> list[str]:
+@functools.cache
+def imported(source: str, package: str = "") -> tuple[str, ...]:
     """Modules that Python source imports, as dotted names; ``package`` resolves relative imports.
 
     ``from a import b`` yields ``a`` and ``a.b``: which of them is a module is for the caller to find out.
@@ -86,7 +94,7 @@ def imported(source: str, package: str = "") -> list[str]:
                 stem = importlib.util.resolve_name("." * node.level + stem, package)
             names += [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
     # Importing a.b.c runs a and a.b too.
-    return [".".join(parts[: i + 1]) for parts in map(_split, names) for i in range(len(parts))]
+    return tuple(".".join(parts[: i + 1]) for parts in map(_split, names) for i in range(len(parts)))
 
 
 def _split(name: str) -> list[str]:
@@ -157,8 +165,12 @@ def _remembered(memory: Path | None) -> dict:
         return {}
 
 
-def device_kind(wish: str = "auto") -> str:
-    """``cpu`` or ``cuda``; ``auto`` is cuda where a driver sees a GPU. Asks the driver, so torch is not needed."""
+def device_kind(wish: str | None = None) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is cuda where a driver sees a GPU. Asks the driver, so torch is not needed.
+
+    Without ``wish`` the environment decides (``XIQA_DEVICE``, by default ``auto``).
+    """
+    wish = wish or os.environ.get("XIQA_DEVICE", "auto")
     if wish != "auto":
         return wish
     try:

@@ -1,0 +1,109 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from xiqa.runner import twins
+from xiqa.runner.report import _numbers, _shorten, _table
+
+
+class Loads(HTMLParser):
+    """Collects what a page would load: sources, style sheets, scripts; and its links."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.links, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.loaded += [attrs[name] for name in ("src", "srcset", "data", "poster") if attrs.get(name)]
+        if tag == "link":
+            self.loaded.append(attrs.get("href"))
+        if tag == "script":
+            self.loaded.append("script")
+        if tag == "a" and "href" in attrs:
+            self.links.append(attrs["href"])
+
+
+def _read(page) -> Loads:
+    loads = Loads()
+    loads.feed(page.read_text())
+    assert not re.search(r"@import|url\((?!data:)", page.read_text())
+    return loads
+
+
+def test_report_and_pages_load_nothing(toy):
+    folder = toy.root / "results/quick"
+    loads = _read(folder / "report.html")
+    assert loads.loaded
+    assert all(source.startswith("data:image/png;base64,") for source in loads.loaded)
+    for link in loads.links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in (folder / "report.html").read_text()
+        else:
+            assert (folder / link).is_file(), link
+    pages = sorted((folder / "pages").iterdir())
+    assert len(pages) == 6
+    for page in pages:
+        assert _read(page).loaded == []
+
+
+def test_report_has_every_product_step_and_reason(toy):
+    text = (toy.root / "results/quick/report.html").read_text()
+    for word in ("2 of 3", "table_datasets", "fig_layers", "A caption", "stand-in", "it waits for its data", "torch "):
+        assert word in text
+    assert text.count("02_training:") == 2
+
+
+def test_report_after_a_change_says_what_is_out_of_date(toy):
+    toy.edit("notebooks/03_saliency.py", "profile)", "profile, 2)")
+    toy.run("--only", "01")
+    text = (toy.root / "results/quick/report.html").read_text()
+    assert "the code of 03_saliency.py changed" in text
+    assert "1 of 3" in text
+
+
+def test_text_of_a_notebook_cannot_break_the_page(toy):
+    toy.work("03_saliency", 'toy.make("fig_layers", caption="<script>alert(1)</script> & so on")')
+    toy.run("--only", "03")
+    text = (toy.root / "results/quick/report.html").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_publish_writes_the_twins_of_the_steps_asked_for(toy):
+    assert "Published 02_training.ipynb." in toy.run("--only", "02", "--publish")
+    notebooks = toy.root / "notebooks"
+    assert [path.name for path in notebooks.glob("*.ipynb")] == ["02_training.ipynb"]
+    assert twins.same_code(notebooks / "02_training.py", notebooks / "02_training.ipynb")
+    cells = nbformat.read(notebooks / "02_training.ipynb", 4).cells
+    assert cells[-1].outputs[0].text == "end of quick\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (["0.123456", "1.5", "", "1234.56789"], ["0.1235", "1.5", "", "1235"]),
+        (["1.0", "", "24.0"], ["1", "", "24"]),
+        (["1.0", "0.5"], ["1.0", "0.5"]),
+    ],
+)
+def test_numbers_are_shortened(cells, shown):
+    assert _numbers(cells) == shown
+
+
+def test_overview_leaves_out_what_all_captions_begin_with():
+    products = [{"caption": f"Simulated data. {text}"} for text in ("One.", "Two words.")] + [{"caption": ""}]
+    _shorten(products)
+    assert [product["brief"] for product in products] == ["One.", "Two words.", ""]
+
+
+def test_tables_are_aligned_by_content_and_cut(tmp_path):
+    rows = "".join(f"a{i},{i},\n" for i in range(50))
+    (tmp_path / "t.csv").write_text("name,value,empty\n" + rows)
+    table = _table(tmp_path / "t.csv")
+    assert table["numeric"] == [False, True, False]
+    assert (len(table["rows"]), table["more"]) == (40, 10)
+    assert json.dumps(table)
