@@ -28,6 +28,7 @@ from xiqa.synthetic import shapes
 # What a step prints is its epochs; Lightning's greetings are left out.
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
+Images = Tensor | np.ndarray
 VALIDATION_SHARE = 0.1  # of the pretext's images
 
 
@@ -66,8 +67,8 @@ def train_classifier(folder: Path, recipe: dict, prepared: Path, pretext: Path |
     torch.manual_seed(recipe["seed"])
     start = {"pretext": pretext and pretext / "weights.pt", "imagenet": "imagenet", "random": None}[recipe["start"]]
     model = models.build(recipe["network"], weights=start)
-    labels = {split: torch.as_tensor(data.records(split)["label"].to_numpy()) for split in ("train", "val", "test")}
-    sets = [(torch.from_numpy(np.asarray(data.images(split))), labels[split]) for split in ("train", "val")]
+    labels = {split: torch.tensor(data.records(split)["label"]) for split in ("train", "val", "test")}
+    sets = [(data.images(split), labels[split]) for split in ("train", "val")]
     history = fit(model, *sets, recipe, folder)
     about = {key: recipe[key] for key in ("dataset", "network", "seed", "start", "size")}
     models.save(model, folder / "weights.pt", **about)
@@ -94,13 +95,13 @@ def predict(model: nn.Module, images: np.ndarray, batch: int = 32) -> Tensor:
 
 
 def fit(
-    model: nn.Module, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor], recipe: dict, folder: Path
+    model: nn.Module, train: tuple[Images, Tensor], val: tuple[Images, Tensor], recipe: dict, folder: Path
 ) -> pd.DataFrame:
     """Train in place and keep the weights of the epoch with the best validation AUC.
 
     Parameters
     ----------
-    train, val : images (N, H, W) uint8 and labels (N,) int64.
+    train, val : images (N, H, W) uint8, in memory or mapped from disk, and labels (N,) int64.
     folder : where checkpoints lie while it runs; none are left.
 
     Returns
@@ -147,14 +148,16 @@ def fit(
 
 
 class _Pairs(Dataset):
-    def __init__(self, images: Tensor, labels: Tensor):
+    def __init__(self, images: Images, labels: Tensor):
         self.images, self.labels = images, labels
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        return self.images[i], self.labels[i]
+        image = self.images[i]
+        # A mapped file is read here, one image at a time, and never changed.
+        return image if isinstance(image, Tensor) else torch.from_numpy(image.copy()), self.labels[i]
 
 
 class _Order(Sampler):

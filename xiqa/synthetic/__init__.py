@@ -1,0 +1,1 @@
+"""Embedded data: simulated stand-ins, written in the layouts of the real data sets."""

@@ -107,7 +107,7 @@ def attenuate(view: View, person: anatomy.Subject, shape: np.random.Generator, g
 def lay(worn: list[Thing], label: int, ground: Ground, rng: np.random.Generator) -> list[Placed]:
     """Place the objects: all of them clear of the lungs, then, in a positive film, some over the lungs."""
     laid = [found for found in (ground.place(thing, False, rng) for thing in worn) if found is not None]
-    wanted = max(min(int(rng.geometric(0.68)), 4, len(laid) - 1), 1)
+    wanted = max(min(int(rng.geometric(0.45)), 4, len(laid) - 1), 1)
     order = rng.permutation(len(laid))
     if not label:
         return laid

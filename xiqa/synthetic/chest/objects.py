@@ -44,7 +44,7 @@ class Thing:
 def things(seed: int, subject: int) -> list[Thing]:
     """The foreign objects of a subject; no label enters here."""
     rng = np.random.default_rng([seed, subject, OBJECTS_STREAM])
-    count = 2 + min(int(rng.geometric(0.33)) - 1, 7)
+    count = 3 + min(int(rng.geometric(0.3)) - 1, 8)
     # People wear several of a kind: a row of buttons, a pair of buckles.
     # The first is small, so that something fits wherever it is to go.
     kinds, found = [str(rng.choice(SMALL))], []

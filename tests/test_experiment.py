@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from xiqa import experiment, recipes, training
+from xiqa.data.images import write_png
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    for name in ("RESULTS", "FIGURES", "DATA"):
+        monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
+    monkeypatch.delenv("XIQA_RUN", raising=False)
+    return tmp_path
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones(folders):
+    with pytest.raises(ValueError, match="smoke, quick, paper"):
+        experiment.Experiment("tiny")
+
+
+def test_real_data_have_a_run_of_their_own(folders):
+    real = experiment.Experiment("smoke", object_cxr=folders)
+    assert (real.run, real.stand_in) == ("smoke-real", False)
+    assert experiment.Experiment("smoke").run == "smoke"
+    assert "stand-in" in experiment.Experiment("smoke").label
+
+
+def test_the_fingerprint_of_a_real_folder_follows_its_content(folders):
+    root = folders / "films"
+    write_png(root / "a.png", np.eye(40))
+    study = experiment.Experiment("smoke", object_cxr=root)
+    first = study.fingerprint("object_cxr")
+    assert study.fingerprint("object_cxr") == first
+    (root / "train.csv").write_text("image_name,annotation\n")
+    assert study.fingerprint("object_cxr") != first
+
+
+def test_a_training_is_asked_of_the_store_once(folders, monkeypatch):
+    calls = []
+
+    def train_pretext(folder, recipe):
+        calls.append(recipe["network"])
+        (folder / "weights.pt").write_text("x")
+
+    train_pretext.__module__ = "xiqa.training"
+    monkeypatch.setattr(training, "train_pretext", train_pretext)
+    study = experiment.Experiment("smoke")
+    first, second = study.train("pretext-resnet18"), study.pretext("resnet18")
+    assert first == second
+    assert calls == ["resnet18"]
+
+
+def test_imagenet_weights_change_what_semi_random_means(folders):
+    assert experiment.Experiment("smoke").backbone == "SR*"
+    assert experiment.Experiment("smoke", weights="imagenet").backbone == "SR"
+
+
+def test_sizes_follow_the_recipes(folders):
+    for name, profile in recipes.PROFILES.items():
+        study = experiment.Experiment(name)
+        assert study.size("object_cxr") == profile.embedded["object_cxr"]["size"]

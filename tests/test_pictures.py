@@ -1,0 +1,51 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from xiqa import pictures
+from xiqa.data.object_cxr import parse_annotation
+
+mpl.use("Agg")
+
+
+def test_scaled_is_between_zero_and_one_and_not_ruled_by_one_pixel():
+    saliency = np.random.default_rng(0).uniform(0, 1, (50, 50))
+    saliency[3, 4] = 1000
+    drawn = pictures.scaled(saliency)
+    assert (drawn.min(), drawn.max()) == (0, 1)
+    assert np.median(drawn) > 0.3
+
+
+def test_scaled_shows_a_lone_peak_and_a_flat_map():
+    lone = np.zeros((40, 40))
+    lone[5, 5] = 2
+    assert pictures.scaled(lone)[5, 5] == 1
+    assert not pictures.scaled(np.full((4, 4), 3.0)).any()
+
+
+@pytest.mark.parametrize("text", ["0 2 3 10 12", "1 2 3 10 12", "2 2 3 10 3 6 12"])
+def test_outlines_lie_on_the_shapes_box(text):
+    shape = parse_annotation(text)[0]
+    figure, ax = plt.subplots()
+    patch = ax.add_patch(pictures.outline(shape))
+    ax.set(xlim=(0, 20), ylim=(0, 20))
+    extent = patch.get_path().get_extents(patch.get_patch_transform())
+    assert (extent.x0, extent.y0, extent.x1, extent.y1) == pytest.approx(shape.box, abs=1e-6)
+    plt.close(figure)
+
+
+def test_an_overlay_marks_the_peak_at_column_and_row():
+    figure, ax = plt.subplots()
+    pictures.overlay(ax, np.zeros((20, 30)), np.ones((20, 30)), peak=(4, 17), tolerance=3)
+    (marker,) = ax.lines
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (17, 4)
+    assert ax.patches[0].center == (17, 4)
+    plt.close(figure)
+
+
+def test_a_degenerate_peak_is_not_marked():
+    figure, ax = plt.subplots()
+    pictures.overlay(ax, np.zeros((20, 30)), np.ones((20, 30)), peak=(-1, -1))
+    assert not ax.lines
+    plt.close(figure)
