@@ -73,8 +73,8 @@ count = study.profile.shown
 records = data.records("test")
 shown = [records.index[records["label"] == label][:count] for label in (1, 0)]
 
-figure = plt.figure(figsize=(1.75 * count, 6.2))
-top, bottom = figure.subfigures(2, 1, height_ratios=[2.1, 1])
+figure = plt.figure(figsize=(10.5, 10.5 * 2 / count + 2.8))
+top, bottom = figure.subfigures(2, 1, height_ratios=[10.5 * 2 / count, 2.8])
 axes = top.subplots(2, count)
 for row, name in enumerate(("object in the lung field", "none in the lung field")):
     for ax, i in zip(axes[row], shown[row], strict=False):
@@ -107,6 +107,7 @@ sns.histplot(x=extent, ax=sizes, bins=30, color="C0").set(
 sns.kdeplot(brightness, x="mean", hue="label", ax=means, common_norm=False).set(
     title="mean brightness, train", xlabel="grey value"
 )
+sns.move_legend(means, "upper left", title="")
 figure
 
 # %%

@@ -26,6 +26,9 @@ def radiograph(ax: Axes, image: np.ndarray, shapes: Sequence[Shape] = (), title:
     ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     for shape in shapes:
         ax.add_patch(outline(shape))
+    height, width = image.shape
+    # What is drawn beyond the picture (a ring at its edge) must not move it.
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), autoscale_on=False)
     ax.set_title(title, fontsize=8)
     ax.set_axis_off()
 

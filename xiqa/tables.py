@@ -24,9 +24,13 @@ CEILING_NEEDED = 0.9  # below it a layer cannot win, whatever it knows
 
 
 def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> dict[str, float]:
-    """Pointing-game score of a method: mean, low, high, images, seeds, degenerate (maps without a peak)."""
+    """Pointing-game score of a method: mean, low, high, images, seeds, degenerate (maps without a peak).
+
+    The interval is cut to [0, 1]: few seeds that differ much make one that is wider than what a share can be.
+    """
     values = outcomes(frame, method, smoothed, tolerance).to_numpy()
     found = crossed_mean(values)
+    found["low"], found["high"] = max(found["low"], 0.0), min(found["high"], 1.0)
     if values.shape[1] == 1:
         known = values[~np.isnan(values)]
         found["low"], found["high"] = wilson(known.sum(), len(known))

@@ -1,0 +1,157 @@
+"""The whole paper in its smallest size, as a reader runs it: on embedded data, and on folders of one's own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from xiqa import recipes
+from xiqa.data.images import write_png
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(folder, *arguments):
+    """``run_all.py --profile smoke`` with results, figures and embedded data below ``folder``."""
+    places = ["--results", str(folder / "results"), "--figures", str(folder / "figures")]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("XIQA_")}
+    return subprocess.run(
+        [sys.executable, "run_all.py", "--profile", "smoke", *places, *map(str, arguments)],
+        cwd=ROOT,
+        env=clean | {"XIQA_DATA": str(folder / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    """A finished smoke run."""
+    folder = tmp_path_factory.mktemp("paper")
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def lay_out(root, counts=(8, 4, 4), size=96):
+    """Films in the repository's layout, every second one with a bright buckle in a box."""
+    rng = np.random.default_rng(1)
+    tables = {"train": "train.csv", "val": "dev.csv", "test": "test.csv"}
+    number = 0
+    for (split, table), count in zip(tables.items(), counts, strict=True):
+        lines = ["image_name,annotation"]
+        for i in range(count):
+            number += 1
+            film = rng.uniform(0.2, 0.6, (size + 10, size))
+            film[40:50, 20:30] += 0.4 * (i % 2)
+            write_png(root / f"object-CXR_{split}" / "images" / f"{number:05d}.png", film)
+            lines.append(f"{number:05d}.png,{'0 18 38 32 52' if i % 2 else ''}")
+        (root / f"object-CXR_{split}" / table).write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_every_product_is_there_with_its_caption(paper):
+    for names in recipes.PRODUCTS.values():
+        for name in names:
+            about = json.loads((paper / "figures" / "smoke" / f"{name}.json").read_text())
+            assert about["stand_in"] is True
+            assert "simulated" in about["caption"]
+            content = paper / "figures" / "smoke" / f"{name}.{'png' if about['kind'] == 'figure' else 'md'}"
+            assert content.stat().st_size > 0
+
+
+def test_the_report_is_one_page_with_everything(paper):
+    page = (paper / "results" / "smoke" / "report.html").read_text()
+    for name in [*recipes.NOT_RUN, *(name for names in recipes.PRODUCTS.values() for name in names)]:
+        assert name in page
+    for reason in recipes.NOT_RUN.values():
+        assert reason in page
+
+
+def test_a_second_run_repeats_nothing(paper):
+    said = run(paper).stdout
+    steps = 4 + len(recipes.training_steps("smoke"))
+    assert said.count("nothing changed since") == steps
+
+
+def test_table_1_says_what_was_not_run(paper):
+    table = pd.read_csv(paper / "figures" / "smoke" / "table_1_classifiers.csv")
+    assert table["start"].str.contains("not run: the smoke profile").sum() == 1
+    assert (table["network"] == "resnet18").sum() == 2
+
+
+def test_pointing_tables_have_the_rows_of_the_papers(paper):
+    table = pd.read_csv(paper / "figures" / "smoke" / "table_4_object_cxr.csv")
+    methods = set(table["method"])
+    assert {"Grad-CAM", "Guided Backprop", "NormGrad conv1x1, combined", "Chance", "Best constant point"} <= methods
+    assert [c.split()[0] for c in table.columns[1:]] == ["FR", "SR*", "Repeated"]
+    assert len(pd.read_csv(paper / "figures" / "smoke" / "midl_table_2.csv")) == 12
+
+
+def test_a_notebook_opened_by_hand_runs_from_top_to_bottom(paper, monkeypatch):
+    """In JupyterLab nobody sets a path or a kernel: the notebook's folder and python3 are all there is."""
+    for name in ("results", "figures", "data"):
+        monkeypatch.setenv(f"XIQA_{name.upper()}", str(paper / name))
+    notebook = nbformat.read(ROOT / "notebooks" / "03_saliency.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('profile = "quick"', 'profile = "smoke"')
+    store = paper / "results" / "smoke" / "store"
+    before = set(store.rglob("entry.json"))
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    assert set(store.rglob("entry.json")) == before
+
+
+def test_a_smoke_classifier_explains_when_it_is_named(paper, tmp_path):
+    film = next((paper / "data").rglob("object-CXR_test/images/*.png"))
+    environment = os.environ | {"XIQA_RESULTS": str(paper / "results")}
+    command = [sys.executable, "-m", "xiqa", "explain", str(film), "-o", str(tmp_path)]
+    refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--profile smoke" in refused.stderr
+    done = subprocess.run(
+        [*command, "--profile", "smoke"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / film.stem / "contact_sheet.png").is_file()
+
+
+def test_real_films_are_used_and_a_damaged_one_is_named(tmp_path):
+    root = lay_out(tmp_path / "films")
+    broken = root / "object-CXR_train" / "images" / "00002.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    done = run(tmp_path, "--object-cxr", root, "--only", "01")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(tmp_path / "figures" / "smoke-real" / "table_datasets.csv").set_index("split")
+    assert table["images"].to_dict() == {"train": 7, "val": 4, "test": 4}
+    assert table.loc["train", "left out"] == 1
+    executed = (tmp_path / "results" / "smoke-real" / "notebooks" / "01_data.ipynb").read_text()
+    assert "00002.png" in executed
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda table: table.write_text("image_name,annotation\n"), "test"),
+        (
+            lambda table: table.write_text("\n".join(table.read_text().splitlines()[:2]) + "\n"),
+            "both classes are needed",
+        ),
+    ],
+    ids=["empty split", "one class only"],
+)
+def test_a_data_set_that_the_protocol_cannot_use_stops_the_run_with_code_2(tmp_path, change, sentence):
+    root = lay_out(tmp_path / "films")
+    change(root / "object-CXR_test" / "test.csv")
+    done = run(tmp_path, "--object-cxr", root, "--only", "01")
+    assert done.returncode == 2
+    assert sentence in done.stdout + done.stderr
+    assert not list((tmp_path / "figures").rglob("table_datasets*"))
