@@ -143,9 +143,10 @@ if recipe is None:
     for _, r in numbers.iterrows():
         paper.value(f"auc_{r['data set']}_{r['network']}_s{r['seed']}", r["auc"], "test AUC")
     if profile != "smoke":
-        worst = numbers["auc_low"].min()
-        sentence = f"the lower bound of every classifier's test AUC is above 0.6 (lowest: {worst:.3f})"
-        paper.check("classifiers learned", worst > 0.6, sentence)
+        primary = numbers[numbers["network"] == study.profile.networks("object_cxr")[0]]
+        worst = primary["auc_low"].min()
+        sentence = f"the lower bound of every primary classifier's test AUC is above 0.6 (lowest: {worst:.3f})"
+        paper.check("primary classifiers learned", worst > 0.6, sentence)
 
 # %%
 if len(numbers):

@@ -88,7 +88,7 @@ def evidence(**changes):
     ceilings = pd.DataFrame({"layer": ["layer4.2"], "single": [True], "smoothed": [True], "ceiling": [0.95]})
     given = {
         "trained": draw(1), "semi_random": draw(0.2), "fully_random": draw(0.1), "other": draw(1, 1),
-        "validation": draw(1), "ceilings": ceilings, "auc_low": 0.9, "delta": 0.02,
+        "validation": draw(1), "ceilings": ceilings, "auc_low": 0.9, "other_auc_low": 0.9, "delta": 0.02,
     }  # fmt: skip
     return tables.Evidence(**(given | changes))
 
@@ -112,6 +112,12 @@ def test_a_low_ceiling_bars_the_comparisons_that_need_resolution():
 def test_a_classifier_that_did_not_learn_bars_everything():
     found = verdicts(evidence(auc_low=0.55).claims())
     assert all(v.startswith(claims.NOT_TESTABLE) for v in found.values())
+
+
+def test_an_architecture_that_did_not_learn_bars_only_its_comparison():
+    found = evidence(other_auc_low=0.5).claims().set_index("comparison")
+    assert found.loc["architectures", "verdict"] == tables.DID_NOT_LEARN
+    assert found.loc["seed 0 - seed 1", "verdict"] != tables.DID_NOT_LEARN
 
 
 def test_without_a_second_architecture_claim_five_is_not_testable():

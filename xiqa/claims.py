@@ -68,8 +68,8 @@ def _verdict(interval: dict[str, float], values: np.ndarray, delta: float) -> st
 
 
 def together(differences: list[Difference]) -> str:
-    """Verdict on a claim that needs every difference: the weakest one decides."""
-    for weak in (NOT_TESTABLE, NOT_SUPPORTED, UNDECIDED):
+    """Verdict on a claim that needs every difference: one that fails decides, then one that cannot be tested."""
+    for weak in (NOT_SUPPORTED, NOT_TESTABLE, UNDECIDED):
         for difference in differences:
             if difference.verdict.startswith(weak):
                 return difference.verdict

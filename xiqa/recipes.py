@@ -26,7 +26,7 @@ class Pretext:
     """Name small shapes on noise: the offline stand-in for ImageNet weights (O)."""
 
     network: str
-    images: int = 4000
+    images: int = 3200
     size: int = 64  # px
     epochs: int = 3
     batch: int = 64
@@ -114,9 +114,9 @@ def _quick() -> Profile:
     ours = {
         "size": 160,
         "epochs": 4,
-        "batch": 16,
+        "batch": 32,
         "optimiser": "adamw",
-        "learning_rate": 3e-4,
+        "learning_rate": 4e-4,
         "weight_decay": 1e-2,
         "schedule": "cosine",
         "warmup": 40,
@@ -126,12 +126,16 @@ def _quick() -> Profile:
         "jitter": 0.2,
         "stochastic_depth": False,
     }
-    efficient = ours | {"learning_rate": 1.5e-3}
+    # EfficientNet-B0 learns later and wants more steps (O: with 1e-3 it stayed at chance).
+    efficient = ours | {"learning_rate": 5e-4, "batch": 16, "epochs": 5}
     return Profile(
         name="quick",
         meaning="small embedded data and a few epochs on a laptop: the claims are tested, the numbers only shown",
-        embedded={"object_cxr": {"size": 160, "train": 1000, "val": 160, "test": 240, "seed": 0}},
-        pretexts=(Pretext("resnet34"), Pretext("efficientnet_b0", learning_rate=3e-3)),
+        embedded={"object_cxr": {"size": 160, "train": 900, "val": 120, "test": 200, "seed": 0}},
+        pretexts=(
+            Pretext("resnet34"),
+            Pretext("efficientnet_b0", images=4000, epochs=4, batch=32, learning_rate=2e-3),
+        ),
         classifiers=(
             *(Classifier("object_cxr", "resnet34", seed, **ours) for seed in (0, 1, 2)),
             Classifier("object_cxr", "efficientnet_b0", 0, **efficient),

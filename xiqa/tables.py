@@ -21,6 +21,8 @@ RIVALS = ("gradcam", "guided_gradcam", "guided_backprop", "input_x_gradient")
 GRADIENT_MAPS = ("guided_backprop", "input_x_gradient", "guided_gradcam")
 EQUAL_WITHIN = 0.05  # of a pointing-game score, for claims of equality
 CEILING_NEEDED = 0.9  # below it a layer cannot win, whatever it knows
+LEARNED = 0.6  # a classifier whose AUC is not surely above it has nothing to explain
+DID_NOT_LEARN = f"{claims.NOT_TESTABLE} (a classifier did not learn)"
 
 
 def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> dict[str, float]:
@@ -103,7 +105,8 @@ class Evidence:
     other : observations of the second architecture, or None.
     validation : observations of the trained primary network on the validation split.
     ceilings : grid ceilings of the primary network.
-    auc_low : lower bound of the worst classifier's test AUC.
+    auc_low : lower bound of the test AUC of the worst classifier of the primary network.
+    other_auc_low : the same of the second architecture; below 0.6 the comparison of architectures is not testable.
     delta : the smallest difference that matters.
 
     """
@@ -117,11 +120,12 @@ class Evidence:
         validation: pd.DataFrame,
         ceilings: pd.DataFrame,
         auc_low: float,
+        other_auc_low: float,
         delta: float,
     ):
         self.trained, self.semi_random, self.fully_random, self.other = trained, semi_random, fully_random, other
         self.chosen = best_on_validation(validation)
-        self.delta, self.auc_low = delta, auc_low
+        self.delta, self.auc_low, self.other_auc_low = delta, auc_low, other_auc_low
         last = ceilings[ceilings["single"] & ceilings["smoothed"]]
         self.ceiling = float(last["ceiling"].min())
 
@@ -171,6 +175,8 @@ class Evidence:
         for name, values in pairs.items():
             verdict, interval = claims.equivalent(values, EQUAL_WITHIN)
             verdict = self._precondition() or verdict
+            if name == "architectures" and not self.other_auc_low > LEARNED:
+                verdict = DID_NOT_LEARN
             verdicts.append(claims.Difference(name, 0, 0, 0, verdict, 0, 0, 0))
             half = (interval["high"] - interval["low"]) / 2
             rows.append(
@@ -192,8 +198,8 @@ class Evidence:
         ]
 
     def _precondition(self, resolution: bool = False) -> str:
-        if not self.auc_low > 0.6:
-            return f"{claims.NOT_TESTABLE} (a classifier did not learn)"
+        if not self.auc_low > LEARNED:
+            return DID_NOT_LEARN
         if resolution and self.ceiling < CEILING_NEEDED:
             return f"{claims.NOT_TESTABLE} (resolution)"
         return ""

@@ -60,9 +60,9 @@ def things(seed: int, subject: int) -> list[Thing]:
 def make(kind: str, material: str, rng: np.random.Generator) -> Thing:
     """One object of a kind, of random make, tilted out of the plane of the film."""
     tau = (
-        np.exp(rng.uniform(np.log(0.1), np.log(0.28)))
+        np.exp(rng.uniform(np.log(0.2), np.log(0.5)))
         if material == "plastic"
-        else np.exp(rng.uniform(np.log(0.3), np.log(1.3)))
+        else np.exp(rng.uniform(np.log(0.6), np.log(2.0)))
     )
     strokes = MAKERS[kind](rng, float(tau))
     squeeze = 1 - 0.45 * rng.random() ** 2

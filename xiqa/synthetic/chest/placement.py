@@ -12,7 +12,7 @@ from xiqa.synthetic.chest.objects import Stroke, Thing
 
 # Matched-filter d' below which an object counts as not seen: as a whole, and per cell of 3 x 3 mm of what it covers,
 # for a long thing that is faint everywhere adds up to a high d' and yet is overlooked.
-VISIBLE, VISIBLE_CELL, CELL = 9.0, 2.8, 3.0
+VISIBLE, VISIBLE_CELL, CELL = 12.0, 4.0, 3.0
 TRIES = 40
 
 
