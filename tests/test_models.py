@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torchvision
 
 from xiqa import models
 
@@ -89,6 +90,23 @@ def test_weights_of_another_network_or_a_damaged_file_are_refused(tmp_path):
         models.build("resnet18", weights=path)
     with pytest.raises(FileNotFoundError, match="no weights at"):
         models.build("resnet18", weights=tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize("name", ["resnet34", "efficientnet_b0"])
+def test_imagenet_weights_fill_the_backbone_and_leave_a_new_head(name, monkeypatch):
+    full = torchvision.models.get_model(name)
+    asked = []
+
+    def get_state_dict(self, *args, **kwargs):
+        asked.append(str(self))
+        return full.state_dict()
+
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", get_state_dict)
+    model = models.build(name, weights="imagenet")
+    assert asked[0].endswith("IMAGENET1K_V1")
+    assert models.head_of(model).out_features == 2
+    first = next(iter(model.state_dict()))
+    assert torch.equal(model.state_dict()[first], full.state_dict()[first])
 
 
 def test_no_pretext_yet_is_said_with_the_remedy(tmp_path, monkeypatch):
