@@ -73,7 +73,8 @@ def outline(shape: Shape) -> patches.Patch:
 def sheet(columns: int, count: int, side: float = 1.7) -> tuple[Figure, np.ndarray]:
     """A figure of ``count`` square panels in rows of ``columns``; panels that are not needed stay empty."""
     rows = -(-count // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(side * columns, (side + 0.2) * rows), squeeze=False)
+    size = (side * columns, (side + 0.2) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
     return figure, axes

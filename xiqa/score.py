@@ -118,11 +118,13 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
     for method, one in maps.items():
         smoothed = pointing_game.smooth(one, **recipes.SMOOTHING)
         if saliency.degenerate(smoothed).item():
-            peaks.append({"method": method, "row": np.nan, "column": np.nan, "note": "no maximum: the map is constant"})
-            continue
-        at = np.unravel_index(int(smoothed.argmax()), smoothed.shape[1:])
-        row, column = to_original(*at, size, height, width)
-        peaks.append({"method": method, "row": round(float(row), 1), "column": round(float(column), 1), "note": ""})
+            row = column = np.nan
+            note = "no maximum: the map is constant"
+        else:
+            at = np.unravel_index(int(smoothed.argmax()), smoothed.shape[1:])
+            row, column = (round(float(place), 1) for place in to_original(*at, size, height, width))
+            note = ""
+        peaks.append({"method": method, "row": row, "column": column, "note": note})
         overlays[method] = one[0].numpy()
     peaks = pd.DataFrame(peaks)
     predicted = CLASSES[int(probability > 0.5)]
@@ -139,19 +141,20 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
 def _draw(image: np.ndarray, maps: dict[str, np.ndarray], peaks: pd.DataFrame, folder: Path, title: str) -> None:
     for method, one in maps.items():
         figure, ax = plt.subplots(figsize=(6, 6 * image.shape[0] / image.shape[1] + 0.4), layout="constrained")
-        _overlay(ax, image, one, peaks.loc[method], f"{METHOD_NAMES[method]} - {title}")
+        _overlay(ax, image, one, peaks.loc[method], f"{title}\n", method)
         figure.savefig(folder / f"{method}.png", dpi=110)
         plt.close(figure)
     figure, axes = pictures.sheet(columns=5, count=len(maps) + 1, side=2.6)
     pictures.radiograph(axes.flat[0], image, title="as it is")
     for ax, (method, one) in zip(axes.flat[1:], maps.items(), strict=False):
-        _overlay(ax, image, one, peaks.loc[method], METHOD_NAMES[method])
-    figure.suptitle(f"{title} (cross: maximum of the smoothed map)", fontsize=10)
+        _overlay(ax, image, one, peaks.loc[method], "", method)
+    figure.suptitle(f"{title}. The maps explain this answer; cross: maximum of the smoothed map.", fontsize=10)
     figure.savefig(folder / "contact_sheet.png", dpi=110)
     plt.close(figure)
 
 
-def _overlay(ax: plt.Axes, image: np.ndarray, one: np.ndarray, peak: pd.Series, title: str) -> None:
+def _overlay(ax: plt.Axes, image: np.ndarray, one: np.ndarray, peak: pd.Series, above: str, method: str) -> None:
+    title = above + METHOD_NAMES[method] + (f"\n({peak['note']})" if peak["note"] else "")
     pictures.overlay(ax, image, one, peak=(peak["row"], peak["column"]), title=title)
 
 
