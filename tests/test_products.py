@@ -84,7 +84,8 @@ def test_percent(given, text):
 def test_every_font_of_the_house_style_is_there(paper):
     from matplotlib import font_manager
 
-    font_manager.findfont(mpl.rcParams["font.family"][0], fallback_to_default=False)
+    found = font_manager.findfont(mpl.rcParams["font.family"][0], fallback_to_default=False)
+    assert Path(found).is_file()
 
 
 def test_published_numbers_have_a_source():

@@ -216,6 +216,7 @@ class _Task(lightning.LightningModule):
         self.log_dict({"val_auc": self.auc, "val_accuracy": self.accuracy})
 
     def configure_optimizers(self) -> dict:
+        """SGD or AdamW with the schedule of the recipe, stepped every batch."""
         r = self.recipe
         if r["optimiser"] == "sgd":
             optimiser = torch.optim.SGD(

@@ -200,8 +200,8 @@ def test_lists_of_different_subjects_are_of_one_distribution():
     )
     assert set(table.columns) == set(objects.KINDS)
     assert chi2_contingency(table).pvalue > 0.001
-    assert 3 < np.mean([len(found) for found in lists]) < 5
-    assert min(len(found) for found in lists) >= 2
+    assert 4 < np.mean([len(found) for found in lists]) < 6
+    assert min(len(found) for found in lists) >= 3
 
 
 def test_without_objects_nothing_tells_the_label():
