@@ -69,13 +69,15 @@ print(f"{len(trained) + len(validation) + len(fully_random) + len(semi_random):,
 
 # %%
 chance = rivals.loc[rivals["method"] == "chance", "score"].mean()
-baseline = {names[m]: metrics.wilson(s["score"].sum(), len(s)) for m, s in rivals.groupby("method") if m != "chance"}
 shown = ceilings.assign(ceiling=(100 * ceilings["ceiling"]).round(1)).rename(columns={"ceiling": "ceiling %"})
 shown
 
 # %%
-rival_scores = rivals.groupby("method")["score"].mean().rename(index=names).mul(100).round(1)
-rival_scores.sort_values(ascending=False).to_frame("hits %")
+rival_cells = {}
+for method, hits in rivals.groupby("method")["score"]:
+    interval = () if method == "chance" else metrics.wilson(hits.sum(), hits.count())
+    rival_cells[names[method]] = percent(hits.mean(), *interval)
+pd.Series(rival_cells, name="hits %").to_frame()
 
 
 # %%
@@ -85,7 +87,7 @@ def column(frame, smoothed):
 
 
 def with_rivals(table, columns):
-    rows = {"method": list(rival_scores.index)} | {c: [f"{v:.1f}" for v in rival_scores] for c in columns}
+    rows = {"method": list(rival_cells)} | {c: list(rival_cells.values()) for c in columns}
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True).fillna("-")
 
 
