@@ -116,7 +116,7 @@ def _quick() -> Profile:
         "epochs": 4,
         "batch": 32,
         "optimiser": "adamw",
-        "learning_rate": 4e-4,
+        "learning_rate": 2e-4,
         "weight_decay": 1e-2,
         "schedule": "cosine",
         "warmup": 40,
