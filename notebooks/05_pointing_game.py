@@ -146,7 +146,7 @@ sns.stripplot(consistency, x="mean", y="name", hue="state", dodge=True, ax=ax, s
 ax.axvline(chance, color="0.5", linestyle=":")
 ax.annotate("chance", (chance, -0.6), fontsize=7, color="0.4", ha="center", annotation_clip=False)
 ax.set(xlabel="pointing game, smoothed (a point a network)", ylabel="", xlim=(0, 1))
-sns.move_legend(ax, "lower right", title="")
+sns.move_legend(ax, "center left", bbox_to_anchor=(1.01, 0.5), title="")
 for y in range(len(ROWS)):
     ax.axhline(y + 0.5, color="0.92", linewidth=0.8)
 plt.show()
