@@ -126,7 +126,7 @@ def _quick() -> Profile:
         "jitter": 0.2,
         "stochastic_depth": False,
     }
-    # EfficientNet-B0 learns later and wants more steps (O: with 1e-3 it stayed at chance).
+    # EfficientNet-B0 learns later and wants more steps (O: four epochs at 1e-3 reached a test AUC of 0.63 only).
     efficient = ours | {"learning_rate": 5e-4, "batch": 16, "epochs": 5}
     return Profile(
         name="quick",
