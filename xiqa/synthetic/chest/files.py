@@ -2,10 +2,6 @@
 
 import io
 import json
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +9,9 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from xiqa.runner.fingerprints import thread_cap
 from xiqa.runner.store import write_bytes, write_frame
 from xiqa.synthetic.chest.compose import VERSION, draw
+from xiqa.synthetic.parallel import each
 
 SPLITS = ("train", "val", "test")
 TABLES = {"train": "train.csv", "val": "dev.csv", "test": "test.csv"}
@@ -63,11 +59,9 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     table = plan(spec)
     jobs = [(str(folder), dict(row), spec["size"], spec["seed"]) for row in table.to_dict("records")]
     todo = [job for job in jobs if not all(path.is_file() for path in paths(folder, job[1]))]
-    if workers is None:
-        workers = min(os.cpu_count() or 1, thread_cap())
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc="radiographs", unit="film", disable=len(todo) < 2)
     with bar:
-        for _ in each(todo, workers):
+        for _ in each(write_one, todo, workers):
             bar.update()
     for split in SPLITS:
         records = [
@@ -77,23 +71,6 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
         write_frame(
             pd.DataFrame(rows, columns=["image_name", "annotation"]), folder / f"object-CXR_{split}" / TABLES[split]
         )
-
-
-def each(jobs: list, workers: int):
-    """Do the jobs, in this process or in others, at most a few ahead of the one awaited."""
-    if workers < 2 or len(jobs) < 8:
-        yield from map(write_one, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    done = 0
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            for _ in pool.map(write_one, jobs, chunksize=4):
-                done += 1
-                yield
-    except BrokenProcessPool:
-        # Processes cannot be spawned from a script that is piped in or has no main guard.
-        yield from map(write_one, jobs[done:])
 
 
 def paths(folder: Path, row: dict) -> tuple[Path, Path, Path]:

@@ -1,0 +1,118 @@
+"""The embedded hearts on disk: layout, sidecars, resuming, and names that tell nothing."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xiqa.synthetic.heart import files, read_about, write
+
+SPEC = {"size": 32, "train": 6, "val": 3, "test": 4, "frames": 3, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hearts")
+    write(path, SPEC, workers=1)
+    return path
+
+
+def contents(path):
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+def lines(folder, split):
+    return [line.split(" ") for line in (folder / "labels" / f"{split}.txt").read_text().splitlines()]
+
+
+def test_layout(folder):
+    for split in files.SPLITS:
+        listed = lines(folder, split)
+        assert len(listed) == SPEC[split] * SPEC["frames"]
+        assert len({path for path, _ in listed}) == len(listed)
+        for path, label in listed:
+            with Image.open(folder / path) as picture:
+                assert (picture.mode, picture.size) == ("L", (32, 32))
+            mask = folder / f"{split}_segm" / path.rsplit("/", 1)[1]
+            assert mask.is_file() == (label == "1")
+            if mask.is_file():
+                values = np.asarray(Image.open(mask))
+                assert set(np.unique(values)) <= {0, 255}
+                assert (values > 127).any()
+    written = {p.name for p in folder.rglob("*.png")}
+    assert len(list((folder / "images").rglob("*.png"))) == len(written)  # the masks bear no name of their own
+
+
+def test_sidecars_name_every_frame(folder):
+    for split in files.SPLITS:
+        labels = dict(lines(folder, split))
+        for path in (folder / "derivatives" / split).glob("*.json"):
+            about = read_about(folder, split, path.stem)
+            assert {"tilt_degrees", "offset_mm"} == set(about["planning"])
+            for frame in about["frames"]:
+                assert labels.pop(frame["image"]) == str(frame["label"])
+                assert (frame["area_mm2"] >= about["threshold_mm2"]) == bool(frame["label"])
+        assert not labels
+
+
+def test_patients_of_splits_are_apart(folder):
+    patients = [{path.split("/")[1] for path, _ in lines(folder, split)} for split in files.SPLITS]
+    assert len(set.union(*patients)) == sum(map(len, patients))
+    assert files.plan(SPEC).subject.is_unique
+
+
+def test_half_of_the_patients_show_the_tract_at_random_places():
+    table = files.plan({**SPEC, "train": 551, "val": 69, "test": 70})
+    for _, rows in table.groupby("split"):
+        assert abs(rows.shows.mean() - 0.5) < 0.01
+        assert abs(np.corrcoef(np.arange(len(rows)), rows.shows)[0, 1]) < 0.25
+    assert table.patient.is_unique
+
+
+def test_the_size_of_one_split_changes_nothing_in_another(folder):
+    table, other = files.plan(SPEC), files.plan({**SPEC, "train": 40})
+    for split in ("val", "test"):
+        assert table[table.split == split].values.tolist() == other[other.split == split].values.tolist()
+
+
+def test_order_of_lines_is_shuffled(folder):
+    paths = [path for path, _ in lines(folder, "train")]
+    assert paths != sorted(paths)
+
+
+@pytest.mark.parametrize("lost", ["images", "derivatives", "labels", "train_segm"])
+def test_what_is_missing_is_written_again_to_the_byte(folder, lost):
+    before = contents(folder)
+    victim = sorted((folder / lost).rglob("*.*"))[0]
+    victim.unlink()
+    write(folder, SPEC, workers=1)
+    assert contents(folder) == before
+
+
+def test_complete_patients_are_left_alone(folder, monkeypatch):
+    monkeypatch.setattr(files, "write_one", None)
+    write(folder, SPEC, workers=1)
+
+
+def test_interrupted_writing_resumes_and_workers_change_no_byte(folder, tmp_path, monkeypatch):
+    real, calls = files.write_one, []
+
+    def failing(job):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(job)
+        real(job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_one", failing)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, SPEC, workers=1)
+    assert not (tmp_path / "labels").exists()
+    write(tmp_path, SPEC, workers=2)
+    assert contents(tmp_path) == contents(folder)
+
+
+def test_sidecars_are_plain_json(folder):
+    text = next((folder / "derivatives" / "test").glob("*.json")).read_text()
+    assert json.loads(text)["size"] == SPEC["size"]
