@@ -1,0 +1,81 @@
+"""One scan: the chain, the label, and what may not depend on it."""
+
+import numpy as np
+import pytest
+import torch
+
+from xiqa.synthetic.head import KINDS, compose, draw
+
+SHAPE = (48, 48, 32)
+
+
+def test_same_seed_same_bytes_whatever_was_drawn_before():
+    first = draw(4, 2, 1, 1, SHAPE)
+    compose.visit.cache_clear()
+    draw(4, 3, 0, 0, SHAPE)
+    again = draw(4, 2, 1, 1, SHAPE)
+    np.testing.assert_array_equal(first.array, again.array)
+    np.testing.assert_array_equal(first.affine, again.affine)
+    assert first.about == again.about
+    assert not np.array_equal(first.array, draw(5, 2, 1, 1, SHAPE).array)
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_a_clean_scan_is_the_same_scan_at_severity_zero(name):
+    plain = draw(4, 2, 0, 1, SHAPE, "T1", name, 0.0)
+    other = draw(4, 2, 0, 0, SHAPE, "T1", "rigid_motion", 0.0)
+    np.testing.assert_array_equal(plain.array, other.array)
+    assert plain.about["artifact"] is None
+    assert plain.mask is None
+
+
+def test_label_and_artifact_change_nothing_else():
+    one, two = draw(4, 2, 0, 1, SHAPE, "T2", "ghosting"), draw(4, 2, 0, 0, SHAPE, "T2")
+    assert one.about["nuisance"] == two.about["nuisance"]
+    assert one.about["sequence"] == two.about["sequence"]
+    assert one.array.shape == two.array.shape
+    np.testing.assert_array_equal(one.affine, two.affine)
+
+
+def test_scans_are_whole_numbers_that_vary_and_show_noise_in_air():
+    for scan in range(4):
+        drawn = draw(4, 6, scan, scan % 2, SHAPE)
+        assert drawn.array.dtype == np.int16
+        assert drawn.array.min() >= 0
+        assert drawn.array.std() > 50
+        assert (drawn.array == 0).mean() < 0.02
+        assert np.isfinite(drawn.affine).all()
+        assert abs(np.linalg.det(drawn.affine)) > 1
+
+
+def test_visits_share_the_head_and_the_protocol():
+    first, second = (draw(4, 7, scan, 0, SHAPE, weighting) for scan, weighting in enumerate(("T1", "PD")))
+    assert first.array.shape == second.array.shape
+    assert first.about["voxel_mm"] == second.about["voxel_mm"]
+    np.testing.assert_allclose(first.affine[:3, :3], second.affine[:3, :3])
+
+
+def test_the_rater_decides(monkeypatch):
+    """Labels are the rater's word: what it never sees is drawn to the end, what it always sees passes at once."""
+    scans = [draw(4, subject, 0, 1, SHAPE, artifact="bias_field") for subject in range(6)]
+    assert np.mean([scan.about["rater_probability"] for scan in scans]) > 0.5
+    monkeypatch.setattr(compose, "PASSED", 1.0)
+    passed = [draw(4, subject, 0, 0, SHAPE, artifact="bias_field") for subject in range(8)]
+    some = [scan.about for scan in passed if scan.about["artifact"]]
+    assert some
+    assert np.mean([about["rater_probability"] for about in some]) < 0.5
+
+
+def test_no_global_random_numbers_are_used():
+    torch.manual_seed(0)
+    np.random.seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    draw(4, 8, 0, 1, SHAPE)
+    assert torch.equal(before[0], torch.get_rng_state())
+    np.testing.assert_array_equal(before[1], np.random.get_state()[1])
+
+
+def test_a_scan_of_the_papers_depth():
+    drawn = draw(4, 9, 0, 0, (128, 128, 64))
+    assert drawn.array.size > 0.6 * 128 * 128 * 64
+    assert drawn.array.std() > 50

@@ -1,0 +1,261 @@
+"""One subject: the atlas under a pose, a size and a smooth warp, as shares of tissues on the grid of an acquisition."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+from torch.nn import functional
+
+from xiqa.synthetic.head import atlas
+
+TISSUES = ("grey", "white", "csf", "lesion", "bone", "fat", "soft")
+WARP, FOLDS = 24.0, 8.0  # mm between independent displacements, and between independent votes for a tissue
+LATTICE = 10.0  # mm, spacing of the lattice that carries the mapping
+VERTEX, OCCIPUT = 79.0, 105.0  # mm, how far the atlas's brain reaches up and back
+HEAD = (-105.0, -133.0, -1000.0), (105.0, 132.0, 107.0)  # mm, corners of a box in the atlas that holds any head
+VENTRICLES = np.array([[-15.0, -14.0, 16.0], [15.0, -14.0, 16.0]])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels of a scan: their number and their size (mm); the coordinates' zero is the middle of the grid."""
+
+    size: tuple[int, int, int]
+    voxel: tuple[float, float, float]
+
+    @property
+    def reach(self) -> np.ndarray:
+        """Distance in mm from the middle to the outermost centres of voxels."""
+        return (np.array(self.size) - 1) * np.array(self.voxel) / 2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Shares of ``TISSUES`` (7, X, Y, Z) float32, what is left being air; head and brain as bool (X, Y, Z)."""
+
+    shares: torch.Tensor
+    head: torch.Tensor
+    brain: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Person:
+    """What tells one subject from another; lengths in mm.
+
+    Attributes
+    ----------
+    turn : rotation from the scanner to the head; size : of the head relative to the atlas, three axes.
+    shift : the atlas's point in the middle of the grid.
+    atrophy : what is added to the log-odds of cerebrospinal fluid; ventricles : growth of the lateral ventricles.
+    fluid, skull, scalp, skin : thickness of the layers around the brain.
+    lesions : number of white-matter lesions.
+
+    """
+
+    turn: Rotation
+    size: np.ndarray
+    shift: np.ndarray
+    atrophy: float
+    ventricles: float
+    fluid: float
+    skull: float
+    scalp: float
+    lesions: int
+
+
+def person(field: np.ndarray, rng: np.random.Generator) -> Person:
+    """Draw who it is and how they lie in a field of view (mm): the vertex below its upper edge, the occiput inside."""
+    old = rng.beta(2, 2.5)
+    size = float(np.clip(rng.normal(0.955, 0.025), 0.9, 1.01)) * rng.normal(1, (0.02, 0.02, 0.015))
+    fluid = float(np.clip(0.8 + 2.2 * old + rng.normal(0, 0.3), 0.8, 4.0))
+    skull, scalp = rng.uniform(4.5, 7.5), float(np.clip(rng.normal(6.5, 1.3), 4.0, 10.0))
+    around = fluid + skull + scalp
+    front = -OCCIPUT + (field[1] / 2 - around - rng.uniform(5, 22)) / size[1]
+    up = VERTEX + (around + rng.uniform(7, 22) - field[2] / 2) / size[2]
+    return Person(
+        turn=Rotation.from_euler("xyz", rng.normal(0, (5.0, 3.0, 4.0)), degrees=True),
+        size=size,
+        shift=np.array([rng.normal(0, 2.5), front, up]),
+        atrophy=-0.4 + 1.1 * old + rng.normal(0, 0.15),
+        ventricles=float(np.clip(-0.25 + 0.6 * old + rng.normal(0, 0.1), -0.3, 0.5)),
+        fluid=fluid,
+        skull=skull,
+        scalp=scalp,
+        lesions=int(rng.poisson(8 * old)) if rng.random() < 0.6 else 0,
+    )
+
+
+def subject(grid: Grid, field: np.ndarray, rng: np.random.Generator) -> Subject:
+    """Draw a subject on a grid.
+
+    Parameters
+    ----------
+    grid : where the shares of tissues are wanted.
+    field : the field of view in the middle of the grid, in mm.
+    rng : the subject's own stream.
+
+    """
+    who = person(field, rng)
+    points = mapping(grid, who, rng)
+    box = around_head(points)
+    points = points[box]
+    inner = Grid(tuple(points.shape[:3]), grid.voxel)
+    brain = tissue_maps(grid).sample(points)
+    shape = dict(zip(atlas.CHANNELS, atlas.shapes().sample(points), strict=True))
+    for name, far in atlas.OUTSIDE.items():
+        shape[name] = shape[name] + far
+    parts, outline = layers(*label(brain, inner, who.atrophy, rng), shape, who, inner)
+    texture(parts, inner, rng)
+    add_lesions(parts, inner, who.lesions, rng)
+    shares = torch.zeros(len(TISSUES), *grid.size)
+    head, cerebrum = torch.zeros(2, *grid.size, dtype=torch.bool)
+    shares[:, *box], head[box] = parts, outline
+    cerebrum[box] = (parts[0] + parts[1] > 0.3) & (shape["cord"] < 0.1)
+    return Subject(shares, head, cerebrum)
+
+
+def around_head(points: torch.Tensor) -> tuple[slice, slice, slice]:
+    """Block of voxels outside of which there is only air."""
+    inside = ((points > torch.tensor(HEAD[0])) & (points < torch.tensor(HEAD[1]))).all(-1)
+    block = []
+    for others in ((1, 2), (0, 2), (0, 1)):
+        hit = inside.amax(dim=others).nonzero()
+        block.append(slice(int(hit.min()), int(hit.max()) + 1))
+    return tuple(block)
+
+
+def tissue_maps(grid: Grid) -> atlas.Maps:
+    """The brain's maps at a resolution that suits the voxels: no finer, or structures would be missed, not averaged."""
+    spacing = 1 if min(grid.voxel) < 1.6 else 2
+    width = np.sqrt(np.maximum((0.4 * np.array(grid.voxel)) ** 2 - (0.4 * spacing) ** 2, 0))
+    return atlas.brain(spacing, tuple(float(value) for value in np.round(width)))
+
+
+# --- where a voxel lies in the atlas ----------------------------------------------------------------------------------
+
+
+def mapping(grid: Grid, who: Person, rng: np.random.Generator) -> torch.Tensor:
+    """Point of the atlas (X, Y, Z, 3), mm, that every voxel shows: pose, size, smooth warp, ventricles.
+
+    Computed on a lattice and interpolated linearly, which keeps the affine part exact.
+    """
+    counts = np.maximum(np.ceil(2 * grid.reach / LATTICE).astype(int) + 1, 4)
+    ticks = [np.linspace(-reach, reach, count) for reach, count in zip(grid.reach, counts, strict=True)]
+    scanner = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1)
+    points = who.turn.apply(scanner.reshape(-1, 3)).reshape(scanner.shape) / who.size + who.shift
+    points += 3.2 * smooth_noise(rng, 3, counts, 2 * grid.reach, WARP).transpose(1, 2, 3, 0)
+    for centre in VENTRICLES:
+        away = points - centre
+        points -= who.ventricles * away * np.exp(-(away**2).sum(-1, keepdims=True) / (2 * 20.0**2))
+    return upsample(points.transpose(3, 0, 1, 2), grid.size).permute(1, 2, 3, 0)
+
+
+def smooth_noise(rng, channels: int, counts, extent, period: float) -> np.ndarray:
+    """Gaussian noise (channels, *counts) of unit spread over ``extent`` mm, independent every ``period`` mm."""
+    coarse = np.maximum(np.ceil(np.asarray(extent) / period).astype(int) + 3, 4)
+    noise = torch.from_numpy(rng.standard_normal((channels, *coarse), dtype=np.float32))
+    # A tent over three nodes keeps neighbours alike; it lowers the spread by (3/8)^(1/2) an axis.
+    for axis in (1, 2, 3):
+        noise = (torch.roll(noise, 1, axis) + torch.roll(noise, -1, axis) + 2 * noise) / 4
+    return upsample(noise.numpy() / (3 / 8) ** 1.5, tuple(int(count) for count in counts)).numpy()
+
+
+def upsample(values: np.ndarray, size: tuple[int, int, int]) -> torch.Tensor:
+    """Trilinear interpolation of (C, x, y, z) to (C, X, Y, Z), corners on corners."""
+    given = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None]
+    return functional.interpolate(given, size=size, mode="trilinear", align_corners=True)[0]
+
+
+# --- what a voxel holds -----------------------------------------------------------------------------------------------
+
+
+def label(brain: torch.Tensor, grid: Grid, atrophy: float, rng: np.random.Generator) -> list[torch.Tensor]:
+    """Shares of grey matter, white matter and fluid inside the skull.
+
+    The largest of log-probability plus a smooth random field wins, so that folds differ between subjects who are
+    warped from one template. The maximum is softened to the width of a voxel: a power of the odds, the higher the
+    finer the grid.
+    """
+    power = 4 if min(grid.voxel) < 1.6 else 2
+    counts = np.ceil(2 * grid.reach / FOLDS).astype(int) + 1
+    votes = 0.55 * smooth_noise(rng, 3, counts, 2 * grid.reach, FOLDS)
+    votes[2] += atrophy
+    weights = upsample(np.exp(power * votes), grid.size)
+    odds = torch.stack([brain[0], brain[1], (1 - brain[0] - brain[1]).clamp(min=1e-3)])
+    odds = odds.square() if power == 2 else odds.square().square()
+    odds = odds * weights
+    return list(odds / odds.sum(0))
+
+
+def layers(grey, white, csf, shape: dict, who: Person, grid: Grid) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put fluid, skull, scalp, face and neck around the brain."""
+    edge = 0.3 * float(np.prod(grid.voxel)) ** (1 / 3)
+
+    def within(distance: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(-distance / edge)
+
+    far = shape["brain"]
+    outer = smooth_union(far - (who.fluid + who.skull + who.scalp), shape["body"], 12.0)
+    head = within(outer)
+    inner = within(far - who.fluid)
+    vault = (within(far - who.fluid - who.skull) - inner).clamp(min=0) * (1 - shape["canal"])
+    rest = (1 - inner - vault) * head * (1 - shape["cavity"])
+    vault = vault * (1 - shape["cavity"]) * head
+    marrow = vault * torch.exp(-(((far - who.fluid - 0.55 * who.skull) / (0.22 * who.skull)) ** 2))
+    canal, cord = rest * shape["canal"], shape["cord"]
+    rest = rest - canal
+    bone = rest * shape["bone"]
+    rest = rest - bone
+    eyes = rest * shape["eyes"]
+    rest = rest - eyes
+    skin = within(-1.5 - outer)
+    under = skin * torch.sigmoid((outer + who.scalp) / (1.5 * edge))
+    fat = rest * torch.maximum(under, shape["fat"] * (1 - 0.8 * under))
+    soft = rest - fat
+    shares = torch.stack([
+        grey * inner, white * inner + canal * cord, csf * inner + canal * (1 - cord) + eyes, torch.zeros_like(grey),
+        vault - 0.6 * marrow + 0.6 * bone, fat + 0.6 * marrow + 0.4 * bone, soft,
+    ])  # fmt: skip
+    return shares, head > 0.5
+
+
+def smooth_union(first: torch.Tensor, second: torch.Tensor, blend: float) -> torch.Tensor:
+    """Smaller of two distances, rounded over ``blend`` mm."""
+    mix = (0.5 + 0.5 * (second - first) / blend).clamp(0, 1)
+    return torch.lerp(second, first, mix) - blend * mix * (1 - mix)
+
+
+def texture(shares: torch.Tensor, grid: Grid, rng: np.random.Generator) -> None:
+    """Let fat and muscle run through each other, and grey and white matter vary by 2 %, in place: nothing is even."""
+    counts = np.ceil(2 * grid.reach / 7.0).astype(int) + 1
+    noise = upsample(smooth_noise(rng, 1, counts, 2 * grid.reach, 7.0), grid.size)[0]
+    planes = torch.exp(-((noise / 0.35) ** 2))  # fat between muscles lies in thin sheets
+    fat, soft = shares[TISSUES.index("fat")], shares[TISSUES.index("soft")]
+    moved = 0.35 * soft * planes - 0.15 * fat * (1 - planes)
+    fat += moved
+    soft -= moved
+    shares[:2] *= 1 + 0.02 * noise
+
+
+def add_lesions(shares: torch.Tensor, grid: Grid, count: int, rng: np.random.Generator) -> None:
+    """Turn spots of white matter into lesions, in place; radii of 2 to 7 mm."""
+    if not count:
+        return
+    white, lesion = shares[TISSUES.index("white")], shares[TISSUES.index("lesion")]
+    half = white.shape[2] // 2  # the hemispheres lie above
+    places = np.argwhere(white[:, :, half:].numpy() > 0.9) + np.array([0, 0, half])
+    if not len(places):
+        return
+    voxel = np.array(grid.voxel)
+    for centre in places[rng.integers(len(places), size=count)]:
+        radius = 2 + rng.gamma(1.5, 1.0, 3).clip(0, 5)
+        low = np.maximum(np.floor(centre - 1.5 * radius / voxel).astype(int), 0)
+        high = np.minimum(np.ceil(centre + 1.5 * radius / voxel).astype(int) + 1, grid.size)
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        away = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij"), -1)
+        level = np.sqrt((((away - centre) * voxel / radius) ** 2).sum(-1))
+        spot = torch.sigmoid(torch.from_numpy((1 - level) * 4).float())
+        change = white[box] * spot
+        lesion[box] += change
+        white[box] -= change

@@ -1,0 +1,187 @@
+"""One scan: a subject, a contrast, the acquisition with its nuisances, an artifact or none, and what a rater says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from xiqa.synthetic import kspace
+from xiqa.synthetic.head import acquisition, anatomy, artifacts, contrast
+
+VERSION = 1
+PROTOCOL, ANATOMY, SEQUENCE, NUISANCE, RECEIVE, NOISE, ARTIFACT, RATER, HEADER = range(9)  # streams
+TRIES = 12  # severities drawn until the rater sees an artifact
+PASSED = 0.12  # share of the clean scans that bear an artifact which the rater did not see
+
+
+@dataclass
+class Scan:
+    """A scan as it is stored, and what is known about it.
+
+    Attributes
+    ----------
+    array : int16, axes as stored.
+    affine : (4, 4) voxel to scanner millimetres (right, front, up).
+    mask : bool as ``array``, where a local artifact changed the picture by more than three standard deviations of
+        noise; None for scans without and for artifacts that are everywhere.
+    about : plain values: artifact, family, axis, severity, unit, damage, rater_probability and more.
+
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    mask: np.ndarray | None
+    about: dict = field(default_factory=dict)
+
+
+@dataclass
+class Exposure:
+    """All that a scan is made of but its artifact.
+
+    Attributes
+    ----------
+    signal : complex64 on the canvas, in units of the reference tissue's signal.
+    plain : magnitude on the canvas without an artifact.
+    sigma : standard deviation of the noise; noise_seed : of its generator.
+    shape : about the number of voxels that networks see.
+
+    """
+
+    signal: torch.Tensor
+    sigma: float
+    noise_seed: int
+    given: acquisition.Protocol
+    nuisance: acquisition.Nuisance
+    sequence: contrast.Sequence
+    shape: tuple[int, int, int]
+
+    def __post_init__(self):
+        self.plain = self.acquire(None)
+
+    def acquire(self, operator: Callable | None) -> torch.Tensor:
+        """Magnitude on the canvas, with an artifact or without, always with the same noise."""
+        generator = torch.Generator().manual_seed(self.noise_seed)
+        return kspace.acquire(self.signal, operator, noise=self.sigma, generator=generator)
+
+    def crop(self, canvas: torch.Tensor, shift: np.ndarray | int = 0) -> torch.Tensor:
+        """The acquisition matrix, off centre by the nuisance and a shift in voxels."""
+        offsets = (self.nuisance.offset + shift).tolist()
+        return kspace.crop(canvas, self.given.matrix, offsets)
+
+
+def stream(seed: int, subject: int, *purpose: int) -> np.random.Generator:
+    """Random numbers for one purpose."""
+    return np.random.default_rng([seed, subject, *purpose])
+
+
+@lru_cache(maxsize=2)
+def visit(seed: int, subject: int, shape: tuple[int, int, int]) -> tuple[acquisition.Protocol, anatomy.Subject]:
+    """A subject and how they are scanned; shared by all their scans."""
+    given = acquisition.protocol(shape, stream(seed, subject, PROTOCOL))
+    return given, anatomy.subject(given.canvas, given.field, stream(seed, subject, ANATOMY))
+
+
+def draw(
+    seed: int,
+    subject: int,
+    scan: int,
+    label: int,
+    shape: tuple[int, int, int],
+    weighting: str | None = None,
+    artifact: str | None = None,
+    severity: float | None = None,
+) -> Scan:
+    """Draw a scan that a rater calls an artifact (label 1) or clean (label 0).
+
+    Parameters
+    ----------
+    seed, subject, scan : who and which of their scans; label and artifact change nothing else about it.
+    label : what the rater says. The severity of an artifact is drawn until they say so; a few clean
+        scans bear an artifact that they passed.
+    shape : about as many voxels as wanted (right, front, up); every visit varies them.
+    weighting : "T1", "T2", "PD" or "FLAIR"; None draws one.
+    artifact : a key of ``artifacts.KINDS``; None draws one.
+    severity : if given, in the artifact's unit, no rater is asked; 0 is the scan without the artifact.
+
+    """
+    given, who = visit(seed, subject, tuple(shape))
+    about_sequence = stream(seed, subject, scan, SEQUENCE)
+    drawn = str(about_sequence.choice(contrast.CONTRASTS))
+    made = expose(given, who, weighting or drawn, tuple(shape), (seed, subject, scan), about_sequence)
+    if severity is None:
+        found = rated(label, artifact, made, given, who, (seed, subject, scan))
+    else:
+        plan = artifacts.plan(
+            artifact, stream(seed, subject, scan, ARTIFACT, 0), given, severity, volume=made.sequence.volume
+        )
+        found = artifacts.apply(plan, made, given, who) if severity else None
+    return finish(found, made, given, (seed, subject, scan))
+
+
+def expose(given, who, weighting: str, shape, key: tuple[int, int, int], rng: np.random.Generator) -> Exposure:
+    """The signal of a scan, its noise and its nuisances."""
+    sequence = contrast.sequence(weighting, rng)
+    values = contrast.signals(sequence, rng)
+    # Scanners adjust their gain: the reference tissue comes out alike in all contrasts.
+    values = values / contrast.reference(weighting, values)
+    nuisance = acquisition.nuisance(given, stream(*key, NUISANCE))
+    bright = torch.tensordot(torch.from_numpy(values).float(), who.shares, dims=1)
+    signal = bright * acquisition.receive(given.canvas, nuisance.bias, stream(*key, RECEIVE))
+    signal = acquisition.unsteady(signal, given, nuisance)
+    noise_seed = int(stream(*key, NOISE).integers(2**62))
+    return Exposure(signal, nuisance.noise, noise_seed, given, nuisance, sequence, shape)
+
+
+def rated(label: int, artifact: str | None, made: Exposure, given, who, key) -> artifacts.Found | None:
+    """The artifact of a scan of this label, or None: draws severities until the simulated rater agrees."""
+    rater = stream(*key, RATER)
+    volume = made.sequence.volume
+    if not label:
+        if rater.random() >= PASSED:
+            return None
+        plan = artifacts.plan(artifact, stream(*key, ARTIFACT, 0), given, mild=True, volume=volume)
+        found = artifacts.apply(plan, made, given, who)
+        return found if rater.random() >= found.probability else None
+    most = None
+    for attempt in range(TRIES):
+        plan = artifacts.plan(artifact, stream(*key, ARTIFACT, attempt), given, volume=volume)
+        found = artifacts.apply(plan, made, given, who)
+        artifact = plan.name
+        if rater.random() < found.probability:
+            return found
+        if most is None or found.probability > most.probability:
+            most = found
+    return most
+
+
+def finish(found, made: Exposure, given, key) -> Scan:
+    """Crop, store and describe."""
+    magnitude = made.crop(made.plain) if found is None else made.crop(found.magnitude, found.shift)
+    array = acquisition.stored(magnitude, made.nuisance.gain)
+    matrix = acquisition.affine(given, stream(*key, HEADER))
+    mask = None if found is None or found.mask is None else found.mask.numpy()
+    if mask is not None:
+        mask, _ = acquisition.reorder(mask, matrix, given.stored)
+    array, moved = acquisition.reorder(array, matrix, given.stored)
+    return Scan(array, moved, mask, describe(found, made, given, key))
+
+
+def describe(found, made: Exposure, given, key) -> dict:
+    """Plain values for the sidecar."""
+    seed, subject, scan = key
+    about = {"version": VERSION, "seed": seed, "base_subject": subject, "scan": scan}
+    about |= found.about() if found is not None else artifacts.NOTHING
+    about["sequence"] = made.sequence.about()
+    about["nuisance"] = {
+        "noise": round(made.nuisance.noise, 4),
+        "bias": round(made.nuisance.bias, 3),
+        "drift_mm": [round(float(value), 3) for value in made.nuisance.drift],
+        "ghost": round(made.nuisance.ghost, 4),
+        "truncation": round(made.nuisance.truncation, 3),
+        "offset_voxels": [int(value) for value in made.nuisance.offset],
+    }
+    about["voxel_mm"] = [round(float(value), 3) for value in given.voxel]
+    about["phase_axis"], about["readout_axis"] = (acquisition.AXES[a] for a in (given.phase_axis, given.readout))
+    return about
