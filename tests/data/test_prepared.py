@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from xiqa.data import BadInput
 from xiqa.data.images import load_radiograph, resize, to_original
+from xiqa.data.lvot import read_dataset as read_lvot
 from xiqa.data.object_cxr import read_dataset
 from xiqa.data.prepared import Prepared, _covered, prepare
 from xiqa.data.shapes import Shape
@@ -46,7 +48,9 @@ def test_arrays_and_records_stand_in_the_same_order(root, prepared):
         assert set(zip(records["height"], records["width"], strict=True)) == {(40, 48)}
         for image, path in zip(images, records["path"], strict=True):
             np.testing.assert_array_equal(image, resize(load_radiograph(root / path).array, 32))
-    assert list(records.columns) == ["split", "image", "path", "label", "annotation", "height", "width"]
+    assert list(records.columns) == [
+        "split", "image", "unit", "path", "label", "located", "annotation", "height", "width",
+    ]  # fmt: skip
 
 
 def test_preparing_twice_writes_the_same_bytes(root, prepared, tmp_path):
@@ -73,7 +77,7 @@ def test_every_file_is_decoded_once(root, prepared, monkeypatch):
         paths.append(path)
         return load_radiograph(path)
 
-    monkeypatch.setattr("xiqa.data.object_cxr.load_radiograph", counting)
+    monkeypatch.setattr("xiqa.data.splits.load_radiograph", counting)
     prepared()
     assert len(paths) == len(set(paths)) == 110
 
@@ -99,9 +103,11 @@ def test_damaged_files_are_left_out_and_said(root, prepared):
     ]  # fmt: skip
     summary = ready.summary().set_index("split")
     assert summary.loc["train"].to_dict() == {
-        "images": 99, "positive": 50, "objects": 50, "left out": 1, "warnings": 1,
+        "images": 99, "units": 99, "positive": 50, "objects": 50, "left out": 1, "warnings": 1,
     }  # fmt: skip
-    assert summary.loc["test"].to_dict() == {"images": 5, "positive": 3, "objects": 5, "left out": 1, "warnings": 1}
+    assert summary.loc["test"].to_dict() == {
+        "images": 5, "units": 5, "positive": 3, "objects": 5, "left out": 1, "warnings": 1,
+    }  # fmt: skip
 
 
 def test_a_split_of_one_class_stops_and_leaves_no_scratch(root, tmp_path):
@@ -187,3 +193,99 @@ def test_the_real_film_keeps_its_boxes(real_film, tmp_path, lay_out, entries):
     expected[163:232, 122:178] = True
     expected[144:229, 512:576] = True
     np.testing.assert_array_equal(truth, expected)
+
+
+@pytest.fixture
+def cines(tmp_path, film, encoded):
+    """Five patients with two frames each; the second one shows the tract, a rectangle whose place tells the patient."""
+    root = tmp_path / "cines"
+    for split, patients in (("train", (0, 1)), ("val", (2,)), ("test", (3, 4))):
+        lines = []
+        for patient in patients:
+            for label in (0, 1):
+                name = f"images/p{patient}/p{patient}_{label}.png"
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_bytes(encoded(film(2 * patient + label), "PNG"))
+                lines.append(f"{name} {label}")
+            mask = np.zeros((40, 48), np.uint8)
+            mask[8 : 20 + patient, 12:30] = 255
+            (root / f"{split}_segm").mkdir(exist_ok=True)
+            Image.fromarray(mask).save(root / f"{split}_segm" / f"p{patient}_1.png")
+        (root / "labels").mkdir(exist_ok=True)
+        (root / "labels" / f"{split}.txt").write_text("\n".join(lines))
+    return root
+
+
+def prepared_lvot(root, folder, size=20):
+    folder.mkdir()
+    prepare(folder, root, size, "lvot")
+    return Prepared(folder)
+
+
+def test_lvot_frames_stand_in_the_same_order_with_their_patients(cines, tmp_path):
+    ready = prepared_lvot(cines, tmp_path / "ready")
+    for name, split in read_lvot(cines).items():
+        records = ready.records(name)
+        assert list(records["image"]) == [record.name for record in split]
+        assert list(records["unit"]) == [record.patient for record in split]
+        assert list(records["located"]) == list(records["label"]) == [0, 1] * (len(split) // 2)
+        for image, path in zip(ready.images(name), records["path"], strict=True):
+            np.testing.assert_array_equal(image, resize(load_radiograph(cines / path).array, 20))
+    assert set(ready.records("test")["unit"]) == {"p3", "p4"}
+    assert "test: 2 patients in 4 images, recognised by the folder they lie in" in ready.notes
+
+
+def test_lvot_truth_is_the_mask(cines, tmp_path):
+    ready = prepared_lvot(cines, tmp_path / "ready")
+    truth = ready.truth("test", [3, 0, 1])
+    assert truth.dtype == bool
+    assert truth.shape == (3, 20, 20)
+    for row, patient in ((0, 4), (2, 3)):
+        whole = np.zeros((40, 48), bool)
+        whole[8 : 20 + patient, 12:30] = True
+        centres = (np.arange(20) + 0.5) * 2, (np.arange(20) + 0.5) * 2.4
+        np.testing.assert_array_equal(truth[row], whole[np.ix_(*(c.astype(int) for c in centres))])
+    assert not truth[1].any()
+    assert ready.located("test").tolist() == [1, 3]
+    assert ready.truth("test", []).shape == (0, 20, 20)
+    (outline,) = ready.shapes("test", 3)
+    np.testing.assert_array_equal(outline.mask(20, 20), truth[0])
+    assert ready.shapes("test", 0) == []
+
+
+def test_lvot_masks_are_small_on_disk(cines, tmp_path):
+    ready = prepared_lvot(cines, tmp_path / "ready", size=21)
+    packed = np.load(ready.folder / "test_masks.npy")
+    assert packed.shape == (4, 56)
+    assert ready.truth("test", [1]).shape == (1, 21, 21)
+
+
+def test_lvot_without_masks_has_no_truth(cines, tmp_path):
+    for path in (cines / "val_segm").iterdir():
+        path.unlink()
+    (cines / "val_segm").rmdir()
+    ready = prepared_lvot(cines, tmp_path / "ready")
+    assert [ready.has_truth(split) for split in ("train", "val", "test")] == [True, False, True]
+    assert not ready.truth("val", [0, 1]).any()
+    assert ready.shapes("val", 1) == []
+    assert ready.summary().to_dict("records")[1] == {
+        "split": "val", "images": 2, "units": 1, "positive": 1, "objects": 0, "left out": 0, "warnings": 0,
+    }  # fmt: skip
+
+
+def test_lvot_twice_and_elsewhere_are_the_same_bytes(cines, tmp_path):
+    (cines / "images/p0/p0_0.png").write_bytes(b"")
+    first = prepared_lvot(cines, tmp_path / "a").folder
+    cines.rename(tmp_path / "moved")
+    second = prepared_lvot(tmp_path / "moved", tmp_path / "b").folder
+    files = sorted(path.name for path in first.iterdir())
+    assert files == sorted([*FILES, "test_masks.npy", "train_masks.npy", "val_masks.npy"])
+    assert filecmp.cmpfiles(first, second, files, shallow=False) == (files, [], [])
+
+
+def test_every_radiograph_is_a_unit_and_the_positive_ones_are_located(prepared):
+    ready = prepared()
+    records = ready.records("test")
+    assert list(records["unit"]) == list(records["image"])
+    assert ready.located("test").tolist() == np.flatnonzero(records["label"]).tolist()
+    assert ready.has_truth("test")

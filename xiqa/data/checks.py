@@ -38,7 +38,7 @@ def is_named(row: Row, paths: dict[int, Path | None], log: Log) -> bool:
         log.add(row.line, None, "missing_name", "the row names no image: write the file's name")
     elif paths[row.line] is None:
         log.add(
-            row.line, row.name, "outside_root", "the path leads out of the data set: write it relative to the table"
+            row.line, row.name, "outside_root", "the path leads out of the data set: write one that stays in its folder"
         )
     return bool(row.name) and paths[row.line] is not None
 
@@ -96,17 +96,23 @@ def without_row(place: Place, named: set[Path | None]) -> list[Problem]:
     beside = [name for names in TABLES.values() for name in names if (place.table.parent / name).is_file()]
     if place.images == place.table.parent or (place.images.name == "images" and len(beside) > 1):
         return []
-    found = sorted(
-        path
-        for path in place.images.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path not in named
-    )
-    table = below(place.root, place.table)
+    found = [path for path in pictures(place.images) if path not in named]
+    return unused(place, found, f"row in {below(place.root, place.table)}")
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Every picture below a folder, sorted, without hidden ones."""
+    paths = folder.rglob("*")
+    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def unused(place: Place, found: list[Path], what: str) -> list[Problem]:
+    """A warning for each image that has no ``what`` (row of a table, line of a list), the first ten by name."""
     problems = []
     for path in found[:NAMED_AT_MOST]:
-        message = f"{below(place.root, path)} has no row in {table} and is not used: add one, or move the file away"
+        message = f"{below(place.root, path)} has no {what} and is not used: add one, or move the file away"
         problems.append(Problem(path, None, "no_row", message, "warning"))
     if len(found) > NAMED_AT_MOST:
-        message = f"{len(found) - NAMED_AT_MOST} more images have no row in {table} and are not used"
+        message = f"{len(found) - NAMED_AT_MOST} more images have no {what} and are not used"
         problems.append(Problem(place.images, None, "no_row", message, "warning"))
     return problems

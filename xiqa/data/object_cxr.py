@@ -4,22 +4,16 @@ Three layouts are read (``xiqa.data.tables.LAYOUTS``). A row that cannot be used
 line and the rest goes on; what leaves a split unusable raises ``BadInput``.
 """
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xiqa.data.bad_input import BadInput, Problem
-from xiqa.data.checks import Log, below, fits, is_named, parsed, without_duplicates, without_row
-from xiqa.data.images import load_radiograph, radiograph_size
+from xiqa.data.bad_input import BadInput
+from xiqa.data.checks import Log, fits, is_named, parsed, without_duplicates, without_row
 from xiqa.data.shapes import Shape, annotation_text, parse_annotation
+from xiqa.data.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
 from xiqa.data.tables import SPLITS, Place, expected_tables, locate, read_table, split_name
-from xiqa.runner.fingerprints import file_digest
 
 __all__ = ["Record", "Shape", "Split", "annotation_text", "parse_annotation", "read_dataset", "read_split"]
 
@@ -27,8 +21,6 @@ __all__ = ["Record", "Shape", "Split", "annotation_text", "parse_annotation", "r
 VALIDATION_PER_CLASS = 500
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
-
-Use = Callable[[Path, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
@@ -52,29 +44,6 @@ class Record:
     annotation: str
     width: int
     height: int
-
-
-@dataclass
-class Split(Sequence):
-    """Usable records of one split in the order of its table, and what was found wrong with the others."""
-
-    root: Path
-    split: str
-    table: Path
-    records: list[Record] = field(repr=False)
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index):
-        return self.records[index]
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Labels of all records, (N,)."""
-        return np.array([record.label for record in self.records], dtype=np.int64)
 
 
 def read_split(root: str | Path, split: str, decode: bool = True, use: Use | None = None) -> Split:
@@ -132,9 +101,9 @@ def read_dataset(root: str | Path, decode: bool = True, use: Use | None = None) 
     if "val" not in dataset:
         dataset["val"] = _draw_validation(dataset["train"])
     dataset = {split: dataset[split] for split in SPLITS}
-    _leave_out_leaks(dataset)
+    leave_out_copies(dataset)
     for split in dataset.values():
-        _check_classes(split)
+        check_classes(split, "foreign objects")
     return dataset
 
 
@@ -147,7 +116,7 @@ def _read(place: Place, split: str, decode: bool, use: Use | None) -> Split:
     paths = {row.line: place.image(row.name) for row in rows}
     orphans = without_row(place, set(paths.values()))
     rows = parsed(without_duplicates([row for row in rows if is_named(row, paths, log)], paths, log), log)
-    seen = _inspect([paths[row.line] for row, _ in rows], decode, use)
+    seen = in_threads(lambda path: look(path, decode, use), [paths[row.line] for row, _ in rows])
     records = []
     for (row, shapes), found in zip(rows, seen, strict=True):
         if isinstance(found, BadInput):
@@ -157,39 +126,9 @@ def _read(place: Place, split: str, decode: bool, use: Use | None) -> Split:
             path = paths[row.line]
             records.append(Record(path, tuple(shapes), int(bool(shapes)), row.name, row.annotation, width, height))
     problems = sorted(log.problems, key=lambda problem: (problem.line, problem.reason)) + orphans
-    if not records:
-        why = f", first of all {problems[0].message}" if log.problems else ""
-        raise BadInput("empty_split", f"{place.table} leaves no usable image of {total} rows{why}")
-    notes += _gathered(found[2] for found in seen if not isinstance(found, BadInput))
+    check_left(place.table, records, total, problems if log.problems else [])
+    notes += gathered(found[2] for found in seen if not isinstance(found, BadInput))
     return Split(place.root, split, place.table, records, problems, notes)
-
-
-def _inspect(paths: list[Path], decode: bool, use: Use | None) -> list[tuple[int, int, list[str]] | BadInput]:
-    """(height, width, notes) of each image, or what is wrong with it."""
-
-    def look(path: Path) -> tuple[int, int, list[str]] | BadInput:
-        try:
-            if not decode:
-                return *radiograph_size(path), []
-            radiograph = load_radiograph(path)
-        except BadInput as error:
-            return error
-        if use is not None:
-            use(path, radiograph.array)
-        return *radiograph.array.shape, radiograph.notes
-
-    # Pillow decodes and resizes without Python's lock. More threads than that only take memory.
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-    try:
-        return list(pool.map(look, paths))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _gathered(notes: Iterable[list[str]]) -> list[str]:
-    """Notes of many images, each kind once with its count."""
-    kinds = Counter(note.partition(" (")[0] for each in notes for note in each)
-    return [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
 
 
 def _draw_validation(train: Split) -> Split:
@@ -204,38 +143,3 @@ def _draw_validation(train: Split) -> Split:
     train.records = [record for record in train if record.name not in drawn]
     note = f"no validation split in this folder: {len(records)} images drawn from train (seed {VALIDATION_SEED})"
     return Split(train.root, "val", train.table, records, notes=[note])
-
-
-def _leave_out_leaks(dataset: dict[str, Split]) -> None:
-    """Leave an image out whose content also stands in a later split."""
-    # Only files of equal size can be equal: nearly all need not be read.
-    sizes = Counter(record.path.stat().st_size for split in dataset.values() for record in split)
-    later: dict[str, str] = {}
-    for name in reversed(SPLITS):
-        split, here, kept = dataset[name], {}, []
-        for record in split:
-            content = file_digest(record.path) if sizes[record.path.stat().st_size] > 1 else None
-            if content in later:
-                message = (
-                    f"{below(split.root, record.path)} is the same image as {later[content]} "
-                    f"and is left out of {name}: keep it in one split only"
-                )
-                split.problems.append(Problem(record.path, None, "in_two_splits", message, "error"))
-                continue
-            kept.append(record)
-            if content:
-                here[content] = f"{below(split.root, record.path)} ({name})"
-        split.records = kept
-        later |= here
-
-
-def _check_classes(split: Split) -> None:
-    if not split.records:
-        raise BadInput("empty_split", f"{split.table} leaves no usable image for the split '{split.split}': add images")
-    if len(set(split.labels)) < 2:
-        missing = "with" if split.labels[0] == 0 else "without"
-        raise BadInput(
-            "one_class",
-            f"{split.table} leaves no image {missing} foreign objects for the split '{split.split}' "
-            f"({len(split)} usable, {len(split.problems)} problems): both classes are needed",
-        )

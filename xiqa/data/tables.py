@@ -63,15 +63,21 @@ def locate(root: str | Path, split: str) -> Place | None:
         ``missing``, ``not_a_directory``, or ``unknown_layout`` where no annotation table is found at all.
 
     """
+    root = checked_root(root)
+    place = _find(root, split)
+    if place is None and not any(_find(root, other) for other in SPLITS):
+        raise BadInput("unknown_layout", f"{root} holds no annotation table where one is expected: lay out {LAYOUTS}")
+    return place
+
+
+def checked_root(root: str | Path) -> Path:
+    """A data set's folder as an absolute path; ``missing`` or ``not_a_directory`` where there is none."""
     root = Path(os.path.abspath(root))
     if not root.exists():
         raise BadInput("missing", f"{root} does not exist: give the folder of the data set")
     if not root.is_dir():
         raise BadInput("not_a_directory", f"{root} is a file: give the folder of the data set")
-    place = _find(root, split)
-    if place is None and not any(_find(root, other) for other in SPLITS):
-        raise BadInput("unknown_layout", f"{root} holds no annotation table where one is expected: lay out {LAYOUTS}")
-    return place
+    return root
 
 
 def expected_tables(split: str) -> str:
@@ -97,7 +103,7 @@ def read_table(table: Path) -> tuple[list[Row], list[tuple[int, str]], list[str]
         ``unreadable``, ``empty_split`` (no header), ``missing_column``, ``bad_table`` (quotes that do not close).
 
     """
-    text, notes = _decode(table)
+    text, notes = decoded(table)
     # Strict: a quote that never closes is an error here and does not swallow the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, damaged, columns, line = [], [], None, 1
@@ -121,7 +127,8 @@ def read_table(table: Path) -> tuple[list[Row], list[tuple[int, str]], list[str]
     return rows, damaged, notes
 
 
-def _decode(table: Path) -> tuple[str, list[str]]:
+def decoded(table: Path) -> tuple[str, list[str]]:
+    """Text of a table or list, without a byte order mark, and notes; ``unreadable`` where it cannot be opened."""
     try:
         content = table.read_bytes()
     except OSError as error:

@@ -1,0 +1,426 @@
+"""Lists, frames and masks as a reader of the whole data set meets them: file, line, reason, and the rest goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xiqa.data import BadInput
+from xiqa.data.lvot import read_dataset, read_split
+
+NUMBERS = {"train": range(8), "val": range(8, 11), "test": range(11, 14)}
+
+
+class Folder:
+    """A small data set: patients with two frames, the second one with a visible tract; or parts of one."""
+
+    def __init__(self, root: Path, film, encoded):
+        self.root, self.film, self.encoded, self.count = root, film, encoded, 0
+
+    def frame(self, name: str, content: bytes | None = None) -> str:
+        self.count += 1
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.encoded(self.film(self.count), "PNG") if content is None else content)
+        return name
+
+    def mask(self, name: str, height: int = 40, width: int = 48, value: int = 255) -> Path:
+        values = np.zeros((height, width), np.uint8)
+        values[10:20, 12:25] = value
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(path)
+        return path
+
+    def listed(self, split: str, *lines: str, raw: bytes | None = None) -> Path:
+        path = self.root / "labels" / f"{split}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode() if raw is None else raw)
+        return path
+
+    def patients(self, split: str, numbers, masks: bool = True) -> list[str]:
+        lines = []
+        for number in numbers:
+            for frame, label in enumerate((0, 1)):
+                name = self.frame(f"images/p{number:02d}/p{number:02d}_{frame}.png")
+                lines.append(f"{name} {label}")
+                if label and masks:
+                    self.mask(f"{split}_segm/{Path(name).name}")
+        self.listed(split, *lines)
+        return lines
+
+
+@pytest.fixture
+def folder(tmp_path, film, encoded):
+    return Folder(tmp_path / "data", film, encoded)
+
+
+@pytest.fixture
+def whole(folder):
+    for split, numbers in NUMBERS.items():
+        folder.patients(split, numbers)
+    return folder
+
+
+@pytest.fixture
+def four(folder):
+    """Four good frames a.png ... d.png in ``images``, labels 1 0 1 0, with masks."""
+    names = [folder.frame(f"images/{name}.png") for name in "abcd"]
+    for name in "ac":
+        folder.mask(f"test_segm/{name}.png")
+    folder.lines = [f"{name} {label}" for name, label in zip(names, (1, 0, 1, 0), strict=True)]
+    folder.listed("test", *folder.lines)
+    return folder
+
+
+def stems(split):
+    return [record.path.stem for record in split]
+
+
+def only(split, status="error"):
+    (problem,) = split.problems
+    assert problem.status == status
+    assert "\n" not in problem.message
+    assert str(split.root) not in problem.message
+    return problem
+
+
+def reason_of(function, *arguments):
+    with pytest.raises(BadInput) as caught:
+        function(*arguments)
+    return caught.value.reason
+
+
+def test_a_good_split(four):
+    split = read_split(four.root, "test")
+    assert (stems(split), split.problems) == (["a", "b", "c", "d"], [])
+    assert list(split.labels) == [1, 0, 1, 0]
+    first, second = split[:2]
+    assert (first.name, first.width, first.height, first.label) == ("images/a.png", 48, 40, 1)
+    assert first.mask == four.root / "test_segm" / "a.png"
+    assert second.mask is None
+    assert [record.patient for record in split] == ["a", "b", "c", "d"]
+    assert split.notes == [
+        "4 patients in 4 images, recognised by nothing (every image counts as a patient of its own: lay frames in a "
+        "folder for each patient)"
+    ]
+
+
+def test_a_good_data_set(whole):
+    dataset = read_dataset(whole.root)
+    assert {name: len(split) for name, split in dataset.items()} == {"train": 16, "val": 6, "test": 6}
+    assert not any(split.problems for split in dataset.values())
+    assert dataset["test"].notes == ["3 patients in 6 images, recognised by the folder they lie in"]
+    assert dataset["val"][0].patient == "p08"
+    assert all((record.mask is not None) == record.label for split in dataset.values() for record in split)
+
+
+def test_a_single_split_names_patients_as_the_whole_does(whole):
+    whole.listed("test", "images/p11/p11_0.png 0", "images/p11/p11_1.png 1")
+    assert {record.patient for record in read_split(whole.root, "test")} == {"p11"}
+    assert read_split(whole.root, "dev").split == "val"
+    assert reason_of(read_split, whole.root, "everything") == "unknown_split"
+
+
+def test_use_gets_every_array_once(four, film):
+    seen = {}
+    split = read_split(four.root, "test", use=lambda path, array: seen.update({path: array}))
+    assert set(seen) == {record.path for record in split}
+    np.testing.assert_array_equal(seen[split[2].path], film(3).astype(np.float32) / 255)
+
+
+def test_reading_is_deterministic(whole):
+    whole.frame("images/p00/p00_0.png", b"")
+    first, second = read_dataset(whole.root), read_dataset(whole.root)
+    for split in first:
+        assert first[split].records == second[split].records
+        assert first[split].problems == second[split].problems
+
+
+class TestList:
+    def test_missing_folder_or_list(self, four, tmp_path):
+        assert reason_of(read_split, tmp_path / "nowhere", "test") == "missing"
+        assert reason_of(read_split, four.root / "labels" / "test.txt", "test") == "not_a_directory"
+        assert reason_of(read_split, four.root, "train") == "missing_table"
+        with pytest.raises(BadInput, match=r"labels/train.txt does not exist: list the frames"):
+            read_dataset(four.root)
+
+    @pytest.mark.parametrize("content", [b"", b"\n  \n\r\n", b"\xef\xbb\xbf"])
+    def test_empty_list(self, four, content):
+        four.listed("test", raw=content)
+        assert reason_of(read_split, four.root, "test") == "empty_split"
+
+    def test_nothing_usable_names_the_first_reason(self, four):
+        four.listed("test", "images/x.png 1", "images/a.png 7")
+        with pytest.raises(BadInput, match=r"no usable image of 2 rows, first of all .*line 1: images/x.png") as caught:
+            read_split(four.root, "test")
+        assert caught.value.reason == "empty_split"
+
+    @pytest.mark.parametrize("line", ["images/x.png", "my images/x.png", "1", "images/x.png,1"])
+    def test_line_without_label(self, four, line):
+        four.listed("test", *four.lines, line)
+        split = read_split(four.root, "test")
+        assert (only(split).reason, only(split).line) == ("missing_label", 5)
+        assert only(split).path == four.root / "labels" / "test.txt"
+        assert only(split).message.startswith("labels/test.txt, line 5: ")
+        assert len(split) == 4
+
+    @pytest.mark.parametrize("label", ["2", "-1", "1.0", "good", "01", "¹"])
+    def test_other_labels(self, four, label):
+        four.listed("test", four.lines[0], f"images/b.png {label}", *four.lines[2:])
+        split = read_split(four.root, "test")
+        assert [(problem.reason, problem.line) for problem in split.problems if problem.status == "error"] == [
+            ("bad_label", 2)
+        ]
+        assert stems(split) == ["a", "c", "d"]
+
+    def test_blank_lines_keep_the_numbering(self, four):
+        four.listed("test", "", *four.lines, "  ", "images/x.png 1")
+        assert (only(read_split(four.root, "test")).reason, only(read_split(four.root, "test")).line) == ("missing", 7)
+
+    @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+    @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+    @pytest.mark.parametrize("gap", [b" ", b"\t", b"  \t "])
+    def test_line_endings_byte_order_mark_and_gaps(self, four, ending, start, gap):
+        lines = [line.replace(" ", "?").encode().replace(b"?", gap) for line in four.lines]
+        four.listed("test", raw=start + b" " + ending.join(lines))
+        split = read_split(four.root, "test")
+        assert (stems(split), split.problems) == (["a", "b", "c", "d"], [])
+
+    def test_not_utf8(self, four):
+        four.frame("images/é.png")
+        four.listed("test", raw="\n".join([*four.lines, "images/é.png 0"]).encode("latin-1"))
+        split = read_split(four.root, "test")
+        assert stems(split)[-1] == "é"
+        assert split.notes[0] == "test.txt is not UTF-8 and was read as Latin-1"
+
+    def test_paths_with_spaces(self, four):
+        four.frame("my images/frame 1 of 2.png")
+        four.listed("test", *four.lines, "my images/frame 1 of 2.png   0")
+        split = read_split(four.root, "test")
+        assert split[-1].name == "my images/frame 1 of 2.png"
+        assert split.problems == []
+
+    @pytest.mark.parametrize("again", ["images/a.png 1", "images/../images/a.png 1", "./images/a.png\t1"])
+    def test_the_same_line_twice_is_a_warning(self, four, again):
+        four.listed("test", *four.lines, again)
+        split = read_split(four.root, "test")
+        assert (only(split, "warning").reason, only(split, "warning").line) == ("duplicate_row", 5)
+        assert len(split) == 4
+
+    def test_contradicting_lines_are_an_error(self, four):
+        four.listed("test", *four.lines, "images/a.png 0")
+        split = read_split(four.root, "test")
+        assert [(p.reason, p.line, p.status) for p in split.problems] == [
+            ("conflicting_rows", 1, "error"),
+            ("conflicting_rows", 5, "error"),
+        ]
+        assert stems(split) == ["b", "c", "d"]
+
+    @pytest.mark.parametrize("name", ["../../etc/passwd.png", "/etc/passwd.png", "images/../../../x.png"])
+    def test_a_path_out_of_the_data_set(self, four, name):
+        four.listed("test", *four.lines, f"{name} 1")
+        assert only(read_split(four.root, "test")).reason == "outside_root"
+
+    def test_an_absolute_path_inside_is_fine(self, four):
+        four.listed("test", f"{four.root}/images/a.png 1", *four.lines[1:])
+        assert read_split(four.root, "test").problems == []
+
+
+class TestImages:
+    def test_missing_on_disk(self, four):
+        four.listed("test", *four.lines, "images/x.png 1")
+        split = read_split(four.root, "test")
+        assert only(split).message == (
+            "labels/test.txt, line 5: images/x.png does not exist: check the name, or copy the file there"
+        )
+
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (lambda good: b"", "empty_file"),
+            (lambda good: b"<html>not found</html>", "not_an_image"),
+            (lambda good: good[: len(good) // 2], "truncated"),
+            (lambda good: good[:60] + b"?" + good[61:], "bad_crc"),
+        ],
+    )
+    def test_damaged(self, four, film, encoded, make, reason):
+        four.frame("images/b.png", make(encoded(film(), "PNG")))
+        split = read_split(four.root, "test")
+        assert (only(split).reason, only(split).line) == (reason, 2)
+        assert stems(split) == ["a", "c", "d"]
+
+    def test_kinds_of_files_are_read_and_noted(self, four, film):
+        Image.fromarray(film(7).astype(np.uint16) * 9).save(four.root / "images" / "a.png")
+        Image.fromarray(film(8)).convert("P").save(four.root / "images" / "b.png")
+        Image.fromarray(film(9)).convert("CMYK").save(four.root / "images" / "c.png", format="JPEG")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(film(6, 48, 40)).save(four.root / "images" / "d.png", format="JPEG", exif=exif)
+        split = read_split(four.root, "test")
+        assert split.problems == []
+        assert {(record.height, record.width) for record in split} == {(40, 48)}
+        assert sum(note.startswith("1 image: ") for note in split.notes) == 4
+
+    def test_on_disk_without_a_line(self, four):
+        four.frame("images/extra.png")
+        four.frame("other/deep/extra.jpg")
+        four.frame("derivatives/test/extra.png")
+        four.frame("images/.hidden.png")
+        split = read_split(four.root, "test")
+        assert [(problem.reason, problem.status) for problem in split.problems] == [("no_row", "warning")] * 2
+        assert split.problems[0].message == (
+            "images/extra.png has no line in labels/ and is not used: add one, or move the file away"
+        )
+
+    def test_at_most_ten_are_named_and_once(self, whole):
+        for number in range(13):
+            whole.frame(f"images/extra{number:02d}.png")
+        dataset = read_dataset(whole.root)
+        assert len(dataset["train"].problems) == 11
+        assert dataset["train"].problems[-1].message == "3 more images have no line in labels/ and are not used"
+        assert not dataset["val"].problems + dataset["test"].problems
+
+    def test_frames_of_other_splits_are_not_left_over(self, whole):
+        assert read_split(whole.root, "test").problems == []
+
+
+class TestMasks:
+    def test_a_positive_without_a_mask(self, four):
+        (four.root / "test_segm" / "a.png").unlink()
+        split = read_split(four.root, "test")
+        assert (only(split, "warning").reason, only(split, "warning").line) == ("no_mask", 1)
+        assert [record.mask is None for record in split] == [True, True, False, True]
+
+    def test_a_split_without_masks_is_one_note(self, four):
+        for name in "ac":
+            (four.root / "test_segm" / f"{name}.png").unlink()
+        (four.root / "test_segm").rmdir()
+        split = read_split(four.root, "test")
+        assert split.problems == []
+        assert split.notes[0] == (
+            "no masks (there is no folder test_segm): the pointing game cannot be played on these frames"
+        )
+
+    def test_another_size_than_the_image(self, four):
+        four.mask("test_segm/c.png", 48, 40)
+        split = read_split(four.root, "test")
+        assert only(split).reason == "mask_size"
+        assert only(split).message == (
+            "labels/test.txt, line 3: images/c.png: its mask test_segm/c.png has 40 x 48 pixels and the image 48 x 40: "
+            "give the mask of this image, at its size"
+        )
+        assert stems(split) == ["a", "b", "d"]
+
+    @pytest.mark.parametrize("value", [0, 1, 127])
+    def test_empty_on_a_positive(self, four, value):
+        four.mask("test_segm/c.png", value=value)
+        split = read_split(four.root, "test")
+        assert only(split, "warning").reason == "empty_mask"
+        assert f"the largest is {value}" in only(split, "warning").message
+        assert split[2].label == 1
+        assert split[2].mask is None
+
+    def test_not_empty_on_a_negative(self, four):
+        four.mask("test_segm/b.png")
+        four.mask("test_segm/d.png", value=0)
+        split = read_split(four.root, "test")
+        assert (only(split, "warning").reason, only(split, "warning").line) == ("unexpected_mask", 2)
+        assert (split[1].label, split[1].mask) == (0, None)
+
+    @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\n"])
+    def test_unreadable(self, four, content):
+        (four.root / "test_segm" / "a.png").write_bytes(content)
+        split = read_split(four.root, "test")
+        assert only(split, "warning").reason == "bad_mask"
+        assert "images/a.png: its mask cannot be used (test_segm/a.png" in only(split, "warning").message
+        assert len(split) == 4
+        assert split[0].mask is None
+
+    def test_jpeg_masks_of_png_frames(self, four):
+        path = four.mask("test_segm/a.png")
+        Image.open(path).save(path.with_suffix(".jpg"), quality=80)
+        path.unlink()
+        split = read_split(four.root, "test")
+        assert (split[0].mask, split.problems) == (path.with_suffix(".jpg"), [])
+
+    def test_one_mask_for_two_frames_is_used_for_none(self, four):
+        four.frame("more/a.png")
+        four.listed("test", *four.lines, "more/a.png 1")
+        split = read_split(four.root, "test")
+        assert sorted(problem.reason for problem in split.problems) == ["ambiguous_mask", "no_mask", "no_mask"]
+        assert split[0].mask is split[-1].mask is None
+
+
+class TestSplits:
+    def test_the_same_image_in_two_splits(self, whole):
+        content = (whole.root / "images/p11/p11_0.png").read_bytes()
+        whole.frame("images/p00/p00_0.png", content)
+        dataset = read_dataset(whole.root)
+        problem = only(dataset["train"])
+        assert problem.reason == "in_two_splits"
+        assert problem.message.startswith("images/p00/p00_0.png is the same image as images/p11/p11_0.png (test)")
+        assert [len(split) for split in dataset.values()] == [15, 6, 6]
+
+    def test_the_same_patient_in_two_splits_is_left_out_of_the_earlier_one(self, whole):
+        lines = (whole.root / "labels/train.txt").read_text().splitlines()
+        whole.listed(
+            "train", *lines, f"{whole.frame('images/p11/p11_2.png')} 0", f"{whole.frame('images/p08/x.png')} 0"
+        )
+        lines = (whole.root / "labels/val.txt").read_text().splitlines()
+        whole.listed("val", *lines, f"{whole.frame('images/p12/p12_2.png')} 0")
+        dataset = read_dataset(whole.root)
+        assert [problem.message for problem in dataset["train"].problems] == [
+            "images/p11/p11_2.png is left out of train, since its patient p11 also stands in test: "
+            "keep a patient in one split only",
+            "images/p08/x.png is left out of train, since its patient p08 also stands in val: "
+            "keep a patient in one split only",
+        ]
+        assert only(dataset["val"]).reason == "patient_in_two_splits"
+        assert [len(split) for split in dataset.values()] == [16, 6, 6]
+        patients = [{record.patient for record in split} for split in dataset.values()]
+        assert not patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2]
+
+    def test_a_split_by_frames_is_a_leak_throughout(self, folder):
+        for split, frame in (("train", 0), ("val", 1), ("test", 2)):
+            lines = [f"{folder.frame(f'images/p{n}_{frame}.png')} {n % 2}" for n in range(6)]
+            folder.listed(split, *lines)
+        with pytest.raises(BadInput, match="patient p5 also stands in test") as caught:
+            read_dataset(folder.root)
+        assert caught.value.reason == "empty_split"
+
+    @pytest.mark.parametrize("split", ["train", "val", "test"])
+    def test_one_class_is_refused(self, whole, split):
+        path = whole.root / "labels" / f"{split}.txt"
+        path.write_text(path.read_text().replace(".png 1", ".png 0"))
+        with pytest.raises(BadInput, match="no image with the outflow tract for the split") as caught:
+            read_dataset(whole.root)
+        assert caught.value.reason == "one_class"
+
+    @pytest.mark.parametrize("split", ["train", "test"])
+    def test_train_and_test_are_needed(self, whole, split):
+        (whole.root / "labels" / f"{split}.txt").unlink()
+        assert reason_of(read_dataset, whole.root) == "missing_table"
+
+    def test_a_validation_split_is_drawn_by_patients(self, folder):
+        folder.patients("train", range(16))
+        folder.patients("test", range(16, 19))
+        dataset = read_dataset(folder.root)
+        assert [len(split) for split in dataset.values()] == [28, 4, 6]
+        assert not {r.patient for r in dataset["train"]} & {r.patient for r in dataset["val"]}
+        assert sorted(dataset["val"].labels) == [0, 0, 1, 1]
+        assert dataset["val"].notes[0] == (
+            "no validation split in this folder: 2 patients with 4 images drawn from train (seed 0)"
+        )
+        path = folder.root / "labels" / "train.txt"
+        path.write_text("\n".join(reversed(path.read_text().splitlines())))
+        again = read_dataset(folder.root)
+        assert {r.name for r in again["val"]} == {r.name for r in dataset["val"]}
+
+    def test_patients_of_one_class_each_are_drawn_from_both(self, folder):
+        for split, numbers in (("train", range(16)), ("test", range(16, 20))):
+            lines = [f"{folder.frame(f'images/p{n:02d}/{f}.png')} {n % 2}" for n in numbers for f in range(2)]
+            folder.listed(split, *lines)
+        dataset = read_dataset(folder.root)
+        assert sorted(dataset["val"].labels) == [0, 0, 1, 1]

@@ -1,0 +1,54 @@
+"""Which frames belong to one patient, told from their names alone."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import PurePath
+
+
+def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], str]]:
+    """How patients are told apart, in words, and the patient of an image's name.
+
+    A patient is the image's folder if images lie in folders of patients, else the file's stem up to its last ``_`` or
+    ``-`` (what follows is the frame), else the stem itself, so that every image counts as a patient of its own.
+    Folders or stems that merely name the split, or one or two that stand in several splits (classes, ``frame_0001``),
+    are not taken for patients.
+
+    Parameters
+    ----------
+    names : split -> names of its images, paths with ``/``.
+
+    """
+    listed = {split: some for split, some in names.items() if some}
+    inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}
+    if _tell_apart(inside, _folder, least=2):
+        return "the folder they lie in", _folder
+    every = [name for some in listed.values() for name in some]
+    if any(_stem(name) != _own(name) for name in every) and _tell_apart(listed, _stem, least=1):
+        return "the file name up to its last _ or -", _stem
+    # The same stem in two folders is not the same image.
+    unique = len({_own(name) for name in every}) == len(set(every))
+    words = "nothing (every image counts as a patient of its own: lay frames in a folder for each patient)"
+    return words, _own if unique else str
+
+
+def _folder(name: str) -> str:
+    return PurePath(name).parent.name or _own(name)
+
+
+def _stem(name: str) -> str:
+    stem = PurePath(name).stem
+    return re.sub(r"[_-][^_-]*$", "", stem) or stem
+
+
+def _own(name: str) -> str:
+    return PurePath(name).stem
+
+
+def _tell_apart(names: Mapping[str, Sequence[str]], rule: Callable[[str], str], least: int) -> bool:
+    """Whether the groups that a rule makes can be patients."""
+    groups = {split: {rule(name) for name in some} for split, some in names.items()}
+    most = max((len(found) for found in groups.values()), default=0)
+    shared = any(a & b for a, b in combinations(groups.values(), 2))
+    named = any(found == {split} for split, found in groups.items())
+    return most >= least and (most > 2 or not shared) and not named

@@ -1,0 +1,148 @@
+"""Brain volumes prepared once for everything that follows: in a network's shape, one array a split, with their records.
+
+Geometry: ``xiqa.data.mri.geometry(volume, shape)`` tells where each voxel of a scan went, and brings maps back.
+"""
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+
+from xiqa.data.mri import Record, Split, Volume, preprocess, read_dataset
+from xiqa.data.tables import SPLITS
+from xiqa.runner.store import write_bytes, write_frame
+
+RECORDS = ["split", "image", "path", "subject", "label", "artifact_type", "contrast", "severity", "rater_probability",
+           "artifact"]  # fmt: skip
+PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
+TRUTH = Path("derivatives", "truth")
+# A single bright voxel of a large volume may stand further from the mean than half precision reaches.
+MOST = float(np.finfo(np.float16).max)
+
+
+def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> None:
+    """Decode every scan of a data set once, and write it preprocessed to ``shape`` into ``folder``.
+
+    Writes ``train.npy``, ``val.npy``, ``test.npy`` (float16 (N, *shape), z-scores; half precision keeps three digits,
+    and the networks are fed with float32 made of it), ``records.csv`` (rows in the same order, paths below ``root``),
+    ``problems.csv`` and ``notes.txt``. Errors as ``read_dataset``.
+    """
+    folder, shape = Path(folder), tuple(int(side) for side in shape)
+    scratch = folder / "scratch.bin"
+    try:
+        with open(scratch, "wb") as handle:
+            pile = _Pile(handle, shape)
+            dataset = read_dataset(root, use=pile.add)
+        laid = np.memmap(scratch, dtype=np.float16, mode="r").reshape(-1, *shape)
+        for name, split in dataset.items():
+            volumes = open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=(len(split), *shape))
+            for row, record in enumerate(split):
+                volumes[row] = laid[pile.places[record.path]]
+            volumes.flush()
+        del laid
+    finally:
+        scratch.unlink(missing_ok=True)
+    rows = [_row(name, split, record) for name, split in dataset.items() for record in split]
+    write_frame(pd.DataFrame(rows, columns=RECORDS), folder / "records.csv")
+    write_frame(pd.DataFrame(_problem_rows(dataset), columns=PROBLEMS), folder / "problems.csv")
+    notes = [f"{name}: {note}" for name, split in dataset.items() for note in split.notes]
+    write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())
+
+
+class _Pile:
+    """Volumes in the order they happen to be decoded: which of them a split keeps is known only afterwards."""
+
+    def __init__(self, handle, shape: tuple[int, int, int]):
+        self.handle, self.shape = handle, shape
+        self.places: dict[Path, int] = {}
+        self.lock = threading.Lock()
+
+    def add(self, path: Path, volume: Volume) -> None:
+        small = preprocess(volume, self.shape)[0].clip(-MOST, MOST).astype(np.float16)
+        with self.lock:
+            self.places[path] = len(self.places)
+            self.handle.write(small.tobytes())
+
+
+def _row(name: str, split: Split, record: Record) -> dict:
+    path = record.path.relative_to(split.root).as_posix()
+    row = {"split": name, "image": record.name, "path": path, "subject": record.subject, "label": record.label,
+           "artifact_type": record.artifact_type, "contrast": record.contrast}  # fmt: skip
+    return row | _truth(split.root, path)
+
+
+def _truth(root: Path, path: str) -> dict:
+    """What a simulator noted of a scan beside it; NaN and empty text where nothing is."""
+    stem = re.sub(r"\.(nii|mnc)(\.gz)?$", "", path, flags=re.IGNORECASE)
+    try:
+        told = json.loads((root / TRUTH / f"{stem}.json").read_text())
+    except (OSError, ValueError):
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    numbers = {name: pd.to_numeric(told.get(name), errors="coerce") for name in ("severity", "rater_probability")}
+    return numbers | {"artifact": told.get("artifact") or ""}
+
+
+def _problem_rows(dataset: dict[str, Split]) -> list[tuple]:
+    return [
+        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
+         problem.message)
+        for name, split in dataset.items()
+        for problem in split.problems
+    ]  # fmt: skip
+
+
+class PreparedVolumes:
+    """What ``prepare_volumes`` wrote into a folder.
+
+    Attributes
+    ----------
+    shape : (X, Y, Z) of the volumes.
+    problems : DataFrame (split, path below the data set's folder, line, reason, status, message).
+    notes : list of phrases on how the data were read.
+
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        # Subjects such as "0001" are text, and what the table leaves out is empty text.
+        text = dict.fromkeys(("split", "image", "path", "subject", "artifact_type", "contrast", "artifact"), str)
+        numbers = {name: [""] for name in ("severity", "rater_probability")}
+        records = pd.read_csv(self.folder / "records.csv", dtype=text, keep_default_na=False, na_values=numbers)
+        self._records = {split: records[records["split"] == split].reset_index(drop=True) for split in SPLITS}
+        self.problems = pd.read_csv(self.folder / "problems.csv", dtype=str, keep_default_na=False)
+        self.notes = (self.folder / "notes.txt").read_text().splitlines()
+        self.shape = tuple(int(side) for side in self.volumes(SPLITS[0]).shape[1:])
+
+    def volumes(self, split: str) -> np.memmap:
+        """Volumes of a split, float16 (N, X, Y, Z) z-scores, read from disk as they are asked for."""
+        return np.load(self.folder / f"{split}.npy", mmap_mode="r")
+
+    def records(self, split: str) -> pd.DataFrame:
+        """Records of a split in the order of its volumes.
+
+        Columns: split, image, path, subject, label (1 = artifact), artifact_type, contrast; severity (unit of the
+        artifact's docstring), rater_probability and artifact where a simulator noted them, else NaN and empty text.
+        """
+        return self._records[split].copy()
+
+    def summary(self) -> pd.DataFrame:
+        """A row a split: scans, subjects, artifact (scans with one), left out (rows or files), warnings."""
+        rows = []
+        for split in SPLITS:
+            records, problems = self._records[split], self.problems[self.problems["split"] == split]
+            rows.append(
+                {
+                    "split": split,
+                    "scans": len(records),
+                    "subjects": records["subject"].nunique(),
+                    "artifact": int(records["label"].sum()),
+                    "left out": int((problems["status"] == "error").sum()),
+                    "warnings": int((problems["status"] == "warning").sum()),
+                }
+            )
+        return pd.DataFrame(rows)
