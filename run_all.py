@@ -21,43 +21,47 @@ from xiqa.synthetic import embedded
 
 ROOT = store.project_root()
 TIMEOUT = {"smoke": 15 * 60, "quick": 3 * 3600, "paper": 14 * 86400}  # seconds a step may take
-# Data sets whose notebooks are still to come.
-NOT_YET = {"lvot": "LVOT frames", "mri": "brain volumes"}
+PLACES = {"object_cxr": "Object-CXR", "lvot": "LVOT frames", "mri": "brain volumes"}  # what a real folder may stand for
 
 
 def steps(options: Namespace, settings: Settings) -> list[Step]:
     """The step table: one entry a notebook, and for ``02_training`` one a recipe."""
     profile = options.profile
-    common = {"profile": profile} | ({"object_cxr": str(options.object_cxr)} if options.object_cxr else {})
-    weights = {"weights": options.weights} if options.weights else {}
-    training = recipes.training_steps(profile, options.weights)
-    data = {"object_cxr": functools.cache(lambda: data_fingerprint("object_cxr", options, settings))}
+    places = {name: str(getattr(options, name)) for name in PLACES if getattr(options, name)}
+    data = {name: functools.cache(functools.partial(data_fingerprint, name, options, settings)) for name in PLACES}
 
     def step(name: str, needs: list[str], recipe: str | None = None) -> Step:
+        read = recipes.datasets(profile, name, recipe)
+        given = {place: places[place] for place in read if place in places}
         own = {"recipe": recipe} if recipe else {}
+        explained = name != "01_data" and set(read) & set(recipes.IMAGES)
+        weights = {"weights": options.weights} if options.weights and explained else {}
         products = () if recipe else tuple(p for p in recipes.PRODUCTS[name] if p not in not_run())
         return Step(
             name=f"{name}:{recipe}" if recipe else name,
             notebook=ROOT / "notebooks" / f"{name}.py",
-            parameters=common | own | ({} if name == "01_data" else weights),
-            places=("object_cxr",),
+            parameters={"profile": profile} | given | own | weights,
+            places=tuple(PLACES),
             needs=tuple(needs),
             products=products,
-            values=recipes.resolved(profile, recipe, options.weights),
-            data={} if recipe and recipe.startswith("pretext") else data,
+            values=recipes.resolved(profile, name, recipe, options.weights),
+            data={place: data[place] for place in read},
             timeout=TIMEOUT.get(profile, 86400),
         )
 
-    trained = [f"02_training:{recipe}" for recipe in training]
-    return in_order(
-        [
-            step("01_data", []),
-            *(step("02_training", [f"02_training:{r}" for r in needs], recipe) for recipe, needs in training.items()),
-            step("02_training", trained),
-            step("03_saliency", trained),
-            step("05_pointing_game", trained),
-        ]
-    )
+    trained = {
+        recipe: step("02_training", [f"02_training:{need}" for need in needs], recipe)
+        for recipe, needs in recipes.training_steps(profile, options.weights).items()
+    }
+
+    def used(name: str) -> list[str]:
+        """Trainings on the data that a notebook reads, and what they start from."""
+        read = set() if name == "01_data" else set(recipes.DATASETS[name])
+        direct = [s for recipe, s in trained.items() if read & set(recipes.datasets(profile, name, recipe))]
+        return list(dict.fromkeys([need for s in direct for need in s.needs] + [s.name for s in direct]))
+
+    first, *rest = [step(name, used(name)) for name in recipes.DATASETS]
+    return in_order([first, *trained.values(), *rest])
 
 
 def not_run() -> dict[str, str]:
@@ -93,14 +97,19 @@ def parser() -> Parser:
     add("--force", nargs="+", action="extend", default=[], metavar="STEP", help="run these even if nothing changed")
     add("--list", action="store_true", help="show the steps and stop")
     add("--explain", action="store_true", help="show why each step would run or be skipped, and stop")
-    add("--jobs", type=int, default=1, metavar="N", help="steps at the same time (default: 1)")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="steps at the same time (default: 2 where there are the cores, 1 on a GPU)",
+    )
     add("--threads", type=int, default=fingerprints.thread_cap(), metavar="N", help="threads of a step")
     add("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster that shares this folder")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])
     add("--weights", choices=["imagenet"], help="start from torchvision's weights (downloads them)")
     add("--object-cxr", type=Path, metavar="DIR", help="the real Object-CXR instead of embedded radiographs")
-    add("--lvot", type=Path, metavar="DIR", help="real four-chamber cine frames")
-    add("--mri", type=Path, metavar="DIR", help="real brain volumes")
+    add("--lvot", type=Path, metavar="DIR", help="real four-chamber cine frames instead of embedded ones")
+    add("--mri", type=Path, metavar="DIR", help="real brain volumes instead of embedded ones")
     add("--results", type=Path, default=store.results_root(), metavar="DIR", help="store, logs, report")
     add("--figures", type=Path, default=store.figures_root(), metavar="DIR", help="tables and figures")
     add("--publish", action="store_true", help="write the executed twins, notebooks/*.ipynb")
@@ -109,15 +118,18 @@ def parser() -> Parser:
 
 def settled(options: Namespace) -> Settings:
     """The settings of the run, once the arguments have been found sound."""
-    for name in ("object_cxr", "lvot", "mri"):
+    real = [name for name in PLACES if getattr(options, name) is not None]
+    for name in real:
         folder = getattr(options, name)
-        if folder is not None and not folder.is_dir():
+        if not folder.is_dir():
             raise RefusedError(f"--{name.replace('_', '-')}: there is no folder {folder}.")
-        if folder is not None and name in NOT_YET:
-            raise RefusedError(f"--{name}: this version has no notebook that reads {NOT_YET[name]}; leave it out.")
+        setattr(options, name, folder.resolve())
+    cores = len(os.sched_getaffinity(0))
+    if options.jobs is None:
+        alone = options.dask or fingerprints.device_kind(options.device) == "cuda"
+        options.jobs = 1 if alone else max(1, min(2, cores // max(1, options.threads)))
     if options.jobs < 1 or options.threads < 1:
         raise RefusedError("--jobs and --threads are at least 1.")
-    cores = len(os.sched_getaffinity(0))
     if options.jobs > 1 and options.jobs * options.threads > cores and not options.dask:
         raise RefusedError(
             f"{options.jobs} jobs of {options.threads} threads need {options.jobs * options.threads} cores and there "
@@ -126,11 +138,9 @@ def settled(options: Namespace) -> Settings:
         )
     if options.device == "cuda" and fingerprints.device_kind("auto") != "cuda":
         raise RefusedError("--device cuda: no driver sees a GPU here; leave --device out to compute on the CPU.")
-    real = options.object_cxr is not None
-    if real:
-        options.object_cxr = options.object_cxr.resolve()
     if real and options.publish:
-        raise RefusedError("--publish writes notebooks that show embedded data: run it without --object-cxr.")
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in real)
+        raise RefusedError(f"--publish writes notebooks that show embedded data: run it without {flags}.")
     if options.publish and options.profile == "smoke":
         raise RefusedError("--publish writes notebooks that people read, and the numbers of smoke mean nothing.")
     return Settings(
@@ -144,8 +154,17 @@ def settled(options: Namespace) -> Settings:
         threads=options.threads,
         jobs=options.jobs,
         dask=options.dask,
-        about_data="real Object-CXR" if real else "stand-in data",
+        about_data=about_data(real),
     )
+
+
+def about_data(real: list[str]) -> str:
+    """What the data of a run are, in words."""
+    if not real:
+        return "stand-in data"
+    simulated = [words for name, words in PLACES.items() if name not in real]
+    kinds = [f"real {PLACES[name]}" for name in real]
+    return "; ".join(kinds + ([f"stand-in {' and '.join(simulated)}"] if simulated else []))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,7 +1,9 @@
 """Time of one training step per network, precision and memory layout: ``python benchmarks/training_step.py [SIZE]``.
 
-Prints milliseconds an image (forward, backward and optimiser together), the median of a few steps, all cases in one
-run. ``recipes.precision`` follows what this prints on a CPU with AMX.
+Prints milliseconds an image or volume (forward, backward and optimiser together), the median of a few steps, all cases
+in one run. ``recipes.precision`` and the layouts of ``training`` and ``training_mri`` follow what this prints on a CPU
+with AMX. Volumes want their memory kept between steps: the runner gives its kernels
+``MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648``.
 """
 
 import statistics
@@ -10,41 +12,51 @@ import time
 from itertools import product
 
 import torch
+from torch import nn
 from torch.nn import functional
 
-from xiqa import models, recipes, training
+from xiqa import loop, models, recipes
 from xiqa.runner.fingerprints import thread_cap
 
 BATCH, STEPS = 16, 7
+VOLUME, VOLUME_BATCHES = (64, 64, 32), (5, 8, 16)
+CASES = tuple(product(("32", "bf16"), (False, True)))  # precision, channels last
+COLUMNS = "".join(f"{precision + (' last' if last else ' plain'):>12}" for precision, last in CASES)
 
 
 def main(size: int) -> None:
     torch.set_num_threads(thread_cap())
-    where = training.device()
-    print(f"{size} x {size} px, batch {BATCH}, {where}, {thread_cap()} threads, ms an image")
-    print(f"{'network':18}{'32 plain':>10}{'32 last':>10}{'bf16 plain':>12}{'bf16 last':>11}   recipe")
+    where = loop.device()
+    print(f"{where}, {thread_cap()} threads, ms an image or volume")
+    print(f"{f'{size} x {size} px, batch {BATCH}':28}{COLUMNS}   recipe")
     for name in models.NETWORKS_2D:
-        times = [milliseconds(name, size, *case, where) for case in product(("32", "bf16"), (False, True))]
-        print(f"{name:18}{times[0]:10.1f}{times[1]:10.1f}{times[2]:12.1f}{times[3]:11.1f}   {recipes.precision(name)}")
+        times = [milliseconds(models.build(name), (BATCH, 3, size, size), *case, where) for case in CASES]
+        print(f"{name:28}{''.join(f'{each:12.1f}' for each in times)}   {recipes.precision(name)}")
+    print(f"{' x '.join(map(str, VOLUME)) + ' voxels':28}{COLUMNS}   recipe")
+    for name, batch in product(("vggnet3d",), VOLUME_BATCHES):
+        times = [milliseconds(models.build(name, shape=VOLUME), (batch, 1, *VOLUME), *case, where) for case in CASES]
+        row = f"{name}, batch {batch}"
+        print(f"{row:28}{''.join(f'{each:12.1f}' for each in times)}   {recipes.precision(name)}")
 
 
-def milliseconds(name: str, size: int, precision: str, last: bool, where: torch.device) -> float:
-    layout = torch.channels_last if last else torch.contiguous_format
-    model = models.build(name).train().to(where, memory_format=layout)
+def milliseconds(model: nn.Module, shape: tuple[int, ...], precision: str, last: bool, where: torch.device) -> float:
+    memory = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+    layout = memory if last else torch.contiguous_format
+    model = model.train().to(where, memory_format=layout)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
-    images = torch.randn(BATCH, 3, size, size, device=where).to(memory_format=layout)
-    labels = torch.zeros(BATCH, dtype=torch.long, device=where)
+    inputs = torch.randn(shape, device=where).to(memory_format=layout)
+    labels = torch.zeros(shape[0], dtype=torch.long, device=where)
     taken = []
     for _ in range(STEPS):
         started = time.perf_counter()
         with torch.autocast(where.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            loss = functional.cross_entropy(model(images), labels)
+            loss = functional.cross_entropy(model(inputs), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         loss.item()
         taken.append(time.perf_counter() - started)
-    return 1000 * statistics.median(taken[2:]) / BATCH
+    return 1000 * statistics.median(taken[2:]) / shape[0]
 
 
 if __name__ == "__main__":

@@ -12,21 +12,27 @@
 # # 1. What is in the data?
 #
 # A classifier, and every map that explains it, can only be as good as the pictures it saw. This notebook asks what the
-# radiographs are, how many of them are usable, and where the foreign objects lie.
+# radiographs, the cardiac cine frames and the brain volumes are, how many of them are usable, and where the things lie
+# that make an image a bad one.
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_datasets`, `fig_datasets` | nothing; embedded films are simulated the first time | about two minutes the first time, seconds after |
+# | `table_datasets`, `fig_datasets`, `fig_mri_artifacts` | nothing; embedded data are simulated the first time | a few minutes the first time, seconds after |
 #
-# **Object-CXR** has 10,000 frontal radiographs, half of them with foreign objects *within the lung field*: buttons,
-# buckles, zips, necklaces. Objects outside the lungs, and support devices such as ECG leads, are not annotated, so a
-# "negative" film is not a film without metal. By default this paper runs on **simulated stand-ins written in the
-# same layout**; give `object_cxr` a folder to use the real films.
+# - **Object-CXR** has 10,000 frontal radiographs, half of them with foreign objects *within the lung field*: buttons,
+#   buckles, zips, necklaces. Objects outside the lungs, and support devices such as ECG leads, are not annotated, so a
+#   "negative" film is not a film without metal.
+# - **LVOT** (private) has 17,204 frames of 690 four-chamber cine records; in half of them the plane was tilted so that
+#   the left ventricular outflow tract can be seen, which is a fault of planning. Frames of a patient are not independent.
+# - The **MRI study** (private) has 34,800 brain scans of which 2 % have an artifact: of intensity, of motion, of coverage.
+#
+# By default this paper runs on **simulated stand-ins written in the same layouts**; give a folder to use real data.
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper
 object_cxr = None  # folder of real radiographs; None: the embedded ones
-weights = None  # "imagenet": start from torchvision's weights; None: the embedded pretext
+lvot = None  # folder of real cine frames; None: the embedded ones
+mri = None  # folder of real brain volumes; None: the embedded ones
 
 # %%
 import matplotlib.pyplot as plt
@@ -35,93 +41,168 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 
-from xiqa import pictures, products
-from xiqa.experiment import Experiment
+from xiqa import pictures, products, recipes
+from xiqa.data.mri import load_volume
+from xiqa.experiment import NAMES, Experiment
 
-study = Experiment(profile, object_cxr, weights)
+study = Experiment(profile, object_cxr, lvot=lvot, mri=mri)
 paper = products.begin("01_data", study)
-data = study.data("object_cxr")
+films, frames, scans = study.data("object_cxr"), study.data("lvot"), study.volumes()
+sets = {"object_cxr": films, "lvot": frames, "mri": scans}
 
 # %% [markdown]
 # ## What was read, and what was left out
 #
 # Every file is opened to its end before anything else happens. A damaged one is named below with what to do about it, and
-# the rest goes on without it.
+# the rest goes on without it. *Units* are what is independent: films, patients, subjects.
+
 
 # %%
-summary = data.summary()
+def about(name, data):
+    kind = f"{NAMES[name]}{' (simulated stand-in)' if study.stand_in(name) else ''}"
+    summary = data.summary().rename(columns={"scans": "images", "subjects": "units", "artifact": "positive"})
+    return summary.assign(**{"data set": kind})[["data set", *COLUMNS]]
+
+
+COLUMNS = ["split", "images", "units", "positive", "left out", "warnings"]
+summary = pd.concat([about(name, data) for name, data in sets.items()], ignore_index=True)
 paper.table(
     "table_datasets",
-    summary.assign(**{"data set": "Object-CXR" if not study.stand_in else "Object-CXR (simulated stand-in)"}),
-    "Images by split after every check: positives have at least one annotated foreign object in the lung field; "
-    "'left out' counts images or rows that could not be used.",
+    summary,
+    "Images, frames and scans by split after every check. Positive: an annotated foreign object in the lung field, a "
+    "visible outflow tract, an artifact. 'Left out' counts files or rows that could not be used. Validation and test "
+    "scans are enriched in artifacts; their numbers are reweighted to 2 % later.",
 )
 
 # %%
+problems = pd.concat([data.problems.assign(data=name) for name, data in sets.items()], ignore_index=True)
 with pd.option_context("display.max_colwidth", None):
-    display(data.problems[["status", "message"]].head(20) if len(data.problems) else "Nothing was found wrong.")
-print("\n".join(data.notes))
+    display(problems[["data", "status", "message"]].head(20) if len(problems) else "Nothing was found wrong.")
+print("\n".join(f"{NAMES[name]}: {note}" for name, data in sets.items() for note in data.notes))
 
 # %% [markdown]
-# ## Films with and without an object in the lung field
+# ## Good and bad images
 #
-# Green outlines are the annotation, drawn as the annotators drew it: rectangle, ellipse or polygon with a margin. Look
-# for metal outside the outlines too: it is there in both rows, and it is what makes the task more than "find metal".
+# Green outlines are the annotation: rectangle, ellipse or polygon with a margin on films, the visible outflow tract on
+# frames. Look for metal outside the outlines too: it is there in both rows of films, and it is what makes that task more
+# than "find metal". On frames, look between the atria: a fifth chamber that should not be there.
 
 # %%
 count = study.profile.shown
-records = data.records("test")
-shown = [records.index[records["label"] == label][:count] for label in (1, 0)]
+rows = {
+    ("object_cxr", 1): "object in the lung field",
+    ("object_cxr", 0): "none in the lung field",
+    ("lvot", 1): "outflow tract visible",
+    ("lvot", 0): "four chambers",
+}
+figure = plt.figure(figsize=(10.5, 10.5 * 4 / count + 3))
+top, bottom = figure.subfigures(2, 1, height_ratios=[10.5 * 4 / count, 3])
+grid = top.subplots(len(rows), count)
 
-figure = plt.figure(figsize=(10.5, 10.5 * 2 / count + 2.8))
-top, bottom = figure.subfigures(2, 1, height_ratios=[10.5 * 2 / count, 2.8])
-axes = top.subplots(2, count)
-for row, name in enumerate(("object in the lung field", "none in the lung field")):
-    for ax, i in zip(axes[row], shown[row], strict=False):
-        pictures.radiograph(ax, data.images("test")[i], data.shapes("test", i), records["image"][i])
-    axes[row, 0].text(-0.08, 0.5, name, rotation=90, va="center", ha="right", transform=axes[row, 0].transAxes)
+
+# %%
+def row_of(line, name, label, text):
+    data = sets[name]
+    records = data.records("test").drop_duplicates("unit") if name == "lvot" else data.records("test")
+    chosen = records.index[records["label"] == label][:count]
+    for ax, i in zip(line, chosen, strict=False):
+        title = records["image"][i].split("/")[-1]
+        pictures.radiograph(ax, data.images("test")[i], data.shapes("test", i), title)
+    line[0].text(-0.08, 0.5, text, rotation=90, va="center", ha="right", transform=line[0].transAxes)
+
+
+for ax in grid.flat:
+    ax.set_axis_off()
+for line, ((name, label), text) in zip(grid, rows.items(), strict=True):
+    row_of(line, name, label, text)
 
 # %% [markdown]
-# ## Where the objects lie, how large they are, and whether brightness gives the label away
+# ## Where the objects lie, and whether brightness gives the label away
 #
-# The map of annotated boxes is also a warning: whatever gathers in one place can be "found" by always pointing there.
+# The maps of annotated pixels are also a warning: whatever gathers in one place can be "found" by always pointing there.
 # Notebook 5 prints that rival beside every method.
 
 # %%
-train = data.records("train")
-positives = np.flatnonzero(train["label"].to_numpy() == 1)
-truth = data.truth("train", positives)
-extent = [np.sqrt((s.box[2] - s.box[0]) * (s.box[3] - s.box[1])) for i in positives for s in data.shapes("train", i)]
-brightness = pd.DataFrame(
-    {"label": train["label"], "mean": [float(image.mean()) for image in data.images("train")]},
-).replace({"label": {0: "none", 1: "object"}})
+share, brightness = {}, []
+for name, data in list(sets.items())[:2]:
+    train = data.records("train")
+    marked = np.flatnonzero(train["label"].to_numpy() == 1) if data.has_truth("train") else []
+    share[name] = data.truth("train", marked).mean(axis=0) if len(marked) else np.zeros((data.size, data.size))
+    means = [float(image.mean()) for image in data.images("train")]
+    brightness.append(pd.DataFrame({"data set": NAMES[name], "label": train["label"], "mean": means}))
+brightness = pd.concat(brightness, ignore_index=True).replace({"label": {0: "good", 1: "bad"}})
 
-places, sizes, means = bottom.subplots(1, 3)
-shown_map = places.imshow(truth.mean(axis=0), cmap="magma")
-figure.colorbar(shown_map, ax=places, label="share of positives")
-places.set_title("annotated pixels, train")
-places.set_axis_off()
-sns.histplot(x=extent, ax=sizes, bins=30, color="C0").set(
-    title="size of annotated boxes, train", xlabel=f"side in px of {study.size('object_cxr')}"
-)
-sns.kdeplot(brightness, x="mean", hue="label", ax=means, common_norm=False).set(
-    title="mean brightness, train", xlabel="grey value"
-)
-sns.move_legend(means, "upper left", title="")
+axes = bottom.subplots(1, 4)
+for ax, (name, shown) in zip(axes, share.items(), strict=False):
+    figure.colorbar(ax.imshow(shown, cmap="magma"), ax=ax, label="share of positives")
+    ax.set_title(f"annotated pixels,\n{NAMES[name]}", fontsize=8)
+    ax.set_axis_off()
+for ax, (kind, part) in zip(axes[2:], brightness.groupby("data set", sort=False), strict=True):
+    sns.kdeplot(part, x="mean", hue="label", hue_order=["good", "bad"], ax=ax, common_norm=False).set(
+        xlabel="mean grey value"
+    )
+    ax.set_title(f"mean brightness,\n{kind}", fontsize=8)
+    sns.move_legend(ax, "upper left", title="")
 figure
 
 # %%
 paper.figure(
     "fig_datasets",
     figure,
-    brightness.assign(image=train["image"], objects=[len(data.shapes("train", i)) for i in range(len(train))]),
-    "Radiographs of the test split with (top) and without (middle) a foreign object in the lung field, annotation in "
-    "green; bottom: where training objects lie, how large they are, and the mean brightness of both classes.",
+    brightness,
+    "Test images with annotation in green: radiographs with and without a foreign object in the lung field, cine frames "
+    "with and without a visible outflow tract; bottom: where annotated pixels of the training images lie, and the mean "
+    "brightness of both classes.",
+)
+
+# %% [markdown]
+# ## Brain scans: clean, and the three types of artifacts
+#
+# Each panel shows the middle sagittal and the middle axial plane of a scan as it lies on disk. Severity spans from what a
+# rater would hardly notice to gross, so some of these are hard to see. That is meant; and what lies in other slices (a
+# spike in one slice of a 2D acquisition) is not in these two planes at all. *Passed*: an artifact so mild that the simulated
+# rater let the scan pass as clean.
+
+# %%
+records = scans.records("test")
+kinds = records["artifact_type"].where(records["label"] == 1, "clean")
+types = ["clean", *sorted(set(kinds) - {"clean"})]
+figure, axes = plt.subplots(len(types), count, figsize=(2.2 * count, 1.3 * len(types)), squeeze=False)
+drawn = []
+
+
+# %%
+def scan(ax, record):
+    volume = load_volume(study.root("mri") / record["path"])
+    spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    ax.imshow(pictures.views(volume.array, spacing), cmap="gray", vmin=0, vmax=1)
+    passed = " (passed)" if record["label"] == 0 and record["artifact"] else ""
+    ax.set_title(f"{record['contrast']} {record['artifact'] or ''}{passed}".replace("_", " "), fontsize=7)
+    drawn.append(record)
+
+
+for ax in axes.flat:
+    ax.set_axis_off()
+for line, kind in zip(axes, types, strict=True):
+    line[0].text(-0.04, 0.5, kind, rotation=90, va="center", ha="right", transform=line[0].transAxes)
+    for ax, i in zip(line, records.index[kinds == kind], strict=False):
+        scan(ax, records.loc[i])
+figure
+
+# %%
+paper.figure(
+    "fig_mri_artifacts",
+    figure,
+    pd.DataFrame(drawn),
+    "Middle sagittal and axial planes of test scans: clean ones, and the paper's types of artifacts, in the order of the "
+    "data set.",
 )
 
 # %%
-means_by_class = brightness.groupby("label")["mean"].mean()
+labels = {name: data.records("train")["label"] for name, data in sets.items()}
 print(
-    f"{len(train)} training films, {len(extent)} annotated objects with a median side of {np.median(extent):.0f} px; "
-    f"mean brightness {means_by_class['object']:.1f} with and {means_by_class['none']:.1f} without an object."
+    f"{len(labels['object_cxr'])} training films ({labels['object_cxr'].mean():.0%} with an object), "
+    f"{len(labels['lvot'])} frames of {frames.records('train')['unit'].nunique()} patients ({labels['lvot'].mean():.0%} with a "
+    f"visible outflow tract) and {len(labels['mri'])} brain scans ({labels['mri'].mean():.1%} with an artifact; the paper has "
+    f"{recipes.PREVALENCE:.0%})."
 )

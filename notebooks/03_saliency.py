@@ -11,92 +11,140 @@
 # %% [markdown]
 # # 3. What do the maps look like?
 #
-# Before any score, look. The same films are explained by every method; the classifier is the primary network, first
-# seed. All maps come from one forward and two backward passes.
+# Before any score, look. The same pictures are explained by every method; the classifier is the primary network of each
+# data set, first seed. All maps come from one forward and two backward passes.
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `fig_examples_object_cxr`, `fig_layers`, `fig_smoothing`, `fig_failures` | notebook 2 | under a minute |
+# | `fig_examples_object_cxr`, `fig_examples_lvot`, `fig_layers`, `fig_smoothing`, `fig_failures` | notebook 2 | one to two minutes |
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper
 object_cxr = None  # folder of real radiographs; None: the embedded ones
+lvot = None  # folder of real cine frames; None: the embedded ones
 weights = None  # "imagenet": start from torchvision's weights; None: the embedded pretext
 
 # %%
+from pathlib import Path
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 
-from xiqa import models, pictures, pointing_game, products, recipes, saliency, tables
+from xiqa import games, models, pictures, pointing_game, products, recipes, saliency
 from xiqa.experiment import Experiment
 
-study = Experiment(profile, object_cxr, weights)
+study = Experiment(profile, object_cxr, lvot=lvot, weights=weights)
 paper = products.begin("03_saliency", study)
-data = study.data("object_cxr")
-network = study.profile.networks("object_cxr")[0]
-model = study.model("object_cxr", network, seed=0)
+FIRST = {dataset: (network, study.profile.seeds(dataset, network)[0]) for dataset, network in study.primaries().items()}
+METHODS = products.TABLE_ROWS
 
 # %% [markdown]
-# ## Which films to look at
+# ## Which pictures to look at
 #
 # Not the prettiest ones: half are hits and half are misses of the combined NormGrad map that did best on validation, and
-# they are taken in the order of the data set.
+# they are taken in the order of the data set, one frame a patient.
+
 
 # %%
-observed = study.observations("object_cxr", network).query("seed == 0")
-chosen = tables.best_on_validation(study.observations("object_cxr", network, split="val"))
-outcome = observed.query("method == @chosen and smoothed").set_index("image")
-hits = outcome.index[outcome["outcome"] == "hit"]
-misses = outcome.index[outcome["outcome"] == "miss"]
-half = study.profile.shown // 2 + study.profile.shown % 2
-images = [*hits[:half], *misses[: study.profile.shown - half]]
-print(f"{chosen}: {len(hits)} hits and {len(misses)} misses among {len(outcome)} films with an object")
+def outcomes(dataset, method):
+    network, seed = FIRST[dataset]
+    found = study.observations(dataset, network)
+    found = found[(found["seed"] == seed) & (found["method"] == method) & found["smoothed"]]
+    return found.drop_duplicates("unit").set_index("image")
+
+
+def some(outcome):
+    hits, misses = (list(outcome.index[outcome["outcome"] == word]) for word in ("hit", "miss"))
+    half = study.profile.shown // 2 + study.profile.shown % 2
+    return [*hits[:half], *misses[: study.profile.shown - half]] or list(outcome.index[:1])
+
+
+def view(dataset, images, methods=saliency.ALL):
+    data, model = study.data(dataset), study.model(dataset, *FIRST[dataset])
+    names = data.records("test")["image"].tolist()
+    rows = [names.index(name) for name in images]
+    pixels = np.asarray(data.images("test")[rows])
+    inputs = models.normalise(torch.from_numpy(pixels))
+    maps = saliency.explain(model, inputs, methods, silu="clamp")
+    truth = {"truth": data.truth("test", rows), "shapes": [data.shapes("test", row) for row in rows]}
+    return SimpleNamespace(images=images, pixels=pixels, inputs=inputs, maps=maps, model=model, **truth)
+
 
 # %%
-records = data.records("test").reset_index(drop=True)
-rows = [int(records.index[records["image"] == name][0]) for name in images]
-pixels = np.asarray(data.images("test")[rows])
-inputs = models.normalise(torch.from_numpy(pixels))
-maps = saliency.explain(model, inputs, silu="clamp")
-truth = data.truth("test", rows)
+chosen = games.speaker(study, "object_cxr")
+outcome = outcomes("object_cxr", chosen)
+films = view("object_cxr", some(outcome))
+hits, misses = ((outcome["outcome"] == word).sum() for word in ("hit", "miss"))
+print(f"{chosen}: {hits} hits and {misses} misses among {len(outcome)} films with an object")
 
 # %% [markdown]
 # ## Original, annotation, and every method
 #
 # The cross marks the maximum of the smoothed map, the ring is the tolerance of 15 px around it: a hit if it touches the
-# green box. *Grad-CAM* has the grid of the last block and cannot point finer than a cell. *Gradient* maps are fine and
-# noisy. *NormGrad, combined* multiplies coarse and fine layers.
+# annotation (on films its box). *Grad-CAM* has the grid of the last block and cannot point finer than a cell. *Gradient*
+# maps are fine and noisy. *NormGrad, combined* multiplies coarse and fine layers.
+
 
 # %%
-methods = ["gradcam", "guided_gradcam", "input_x_gradient", "guided_backprop"]
-methods += [f"normgrad_{v}_{kind}" for v in ("scaling", "conv1x1", "conv3x3") for kind in ("single", "combined")]
-figure, axes = plt.subplots(len(rows), len(methods) + 1, figsize=(1.25 * (len(methods) + 1), 1.35 * len(rows)))
-played = []
-for r, line in enumerate(axes):
-    shapes = data.shapes("test", rows[r])
-    pictures.radiograph(line[0], pixels[r], shapes, images[r])
-    for ax, method in zip(line[1:], methods, strict=True):
-        game = pointing_game.play(
-            pointing_game.smooth(maps[method][r : r + 1], **recipes.SMOOTHING), truth[r : r + 1], recipes.TOLERANCE
-        ).iloc[0]
-        peak = (game["row"], game["column"])
-        pictures.overlay(ax, pixels[r], maps[method][r].numpy(), shapes, peak, recipes.TOLERANCE, game["outcome"])
-        played.append({"image": images[r], "method": method, **game})
-for ax, method in zip(axes[0, 1:], methods, strict=True):
-    name = products.METHOD_NAMES[method].replace(", ", "\n").replace("Guided ", "Guided\n")
-    ax.set_title(f"{name}\n{ax.get_title()}", fontsize=6.5)
-plt.show()
+def draw_row(line, seen, r):
+    pictures.radiograph(line[0], seen.pixels[r], seen.shapes[r], Path(seen.images[r]).name)
+    played = []
+    for ax, method in zip(line[1:], METHODS, strict=True):
+        one = pointing_game.smooth(seen.maps[method][r : r + 1], **recipes.SMOOTHING)
+        game = pointing_game.play(one, seen.truth[r : r + 1], recipes.TOLERANCE).iloc[0]
+        about = (seen.shapes[r], (game["row"], game["column"]), recipes.TOLERANCE, game["outcome"])
+        pictures.overlay(ax, seen.pixels[r], seen.maps[method][r].numpy(), *about)
+        played.append({"image": seen.images[r], "method": method, **game})
+    return played
+
+
+def examples(seen):
+    size = (1.25 * (len(METHODS) + 1), 1.35 * len(seen.images))
+    figure, axes = plt.subplots(len(seen.images), len(METHODS) + 1, figsize=size, squeeze=False)
+    played = [row for r, line in enumerate(axes) for row in draw_row(line, seen, r)]
+    for ax, method in zip(axes[0, 1:], METHODS, strict=True):
+        name = products.METHOD_NAMES[method].replace(", ", "\n").replace("Guided ", "Guided\n")
+        ax.set_title(f"{name}\n{ax.get_title()}", fontsize=6.5)
+    plt.show()
+    return figure, pd.DataFrame(played)
+
+
+legend = "cross: maximum of the smoothed map, ring: tolerance of 15 px"
+figure, played = examples(films)
 
 # %%
 paper.figure(
     "fig_examples_object_cxr",
     figure,
-    pd.DataFrame(played),
-    f"Films of the test split with their annotation (green) and the map of every method on {network}, hits and misses of "
-    f"{products.METHOD_NAMES[chosen]} alike; cross: maximum of the smoothed map, ring: tolerance of 15 px.",
+    played,
+    f"Films of the test split with their annotation (green) and the map of every method on {FIRST['object_cxr'][0]}, hits "
+    f"and misses of {products.METHOD_NAMES[chosen]} alike; {legend}.",
 )
+
+# %% [markdown]
+# The same for frames of four-chamber cardiac cines, where the network answers whether the left ventricular outflow tract
+# is in the picture; the green outline is the tract's mask.
+
+# %%
+why = games.why_not(study, "lvot")
+if why:
+    figure, played = plt.figure(figsize=(6, 1)), pd.DataFrame({"not run": [why]})
+    figure.text(0.02, 0.5, f"not run: {why}")
+    caption = f"Not run: {why}."
+else:
+    speaker = games.speaker(study, "lvot", otherwise=chosen)
+    figure, played = examples(view("lvot", some(outcomes("lvot", speaker))))
+    by = "validation" if study.data("lvot").has_truth("val") else "Object-CXR's validation, for want of masks here"
+    caption = (
+        f"Frames of the test split, one a patient, with the mask of the outflow tract (green) and the map of every method "
+        f"on {FIRST['lvot'][0]}, hits and misses of {products.METHOD_NAMES[speaker]} (chosen on {by}) alike; {legend}."
+    )
+
+# %%
+paper.figure("fig_examples_lvot", figure, played, caption)
 
 # %% [markdown]
 # ## What combining layers does
@@ -105,26 +153,25 @@ paper.figure(
 # quite where; their product keeps what all agree on.
 
 # %%
-layers = model.saliency_layers["combined"]
+network, method = FIRST["object_cxr"][0], "normgrad_conv1x1_single"
+layers = films.model.saliency_layers["combined"]
 by_layer = {
-    layer: saliency.explain(model, inputs, "normgrad_conv1x1_single", layers={"single": [layer]})[
-        "normgrad_conv1x1_single"
-    ]
-    for layer in layers
+    layer: saliency.explain(films.model, films.inputs, method, layers={"single": [layer]})[method] for layer in layers
 }
-by_layer["product"] = maps["normgrad_conv1x1_combined"]
-some = range(min(4, len(rows)))
-figure, axes = plt.subplots(len(some), len(by_layer) + 1, figsize=(1.6 * (len(by_layer) + 1), 1.7 * len(some)))
-for r in some:
-    pictures.radiograph(axes[r, 0], pixels[r], data.shapes("test", rows[r]), images[r])
+by_layer["product"] = films.maps["normgrad_conv1x1_combined"]
+few = range(min(4, len(films.images)))
+size = (1.6 * (len(by_layer) + 1), 1.7 * len(few))
+figure, axes = plt.subplots(len(few), len(by_layer) + 1, figsize=size, squeeze=False)
+for r in few:
+    pictures.radiograph(axes[r, 0], films.pixels[r], films.shapes[r], films.images[r])
     for ax, (layer, layer_maps) in zip(axes[r, 1:], by_layer.items(), strict=True):
-        pictures.overlay(ax, pixels[r], layer_maps[r].numpy(), data.shapes("test", rows[r]), title=layer)
+        pictures.overlay(ax, films.pixels[r], layer_maps[r].numpy(), films.shapes[r], title=layer)
 plt.show()
 
 # %%
 depth = pd.concat(
     [
-        pointing_game.play(layer_maps, truth, recipes.TOLERANCE).assign(layer=layer, image=images)
+        pointing_game.play(layer_maps, films.truth, recipes.TOLERANCE).assign(layer=layer, image=films.images)
         for layer, layer_maps in by_layer.items()
     ]
 )
@@ -146,13 +193,13 @@ figure, axes = plt.subplots(2, len(smoothing), figsize=(2.6 * len(smoothing), 5.
 moved = []
 for column, method in enumerate(smoothing):
     for row, smoothed in enumerate((False, True)):
-        one = maps[method][:1]
+        one = films.maps[method][:1]
         one = pointing_game.smooth(one, **recipes.SMOOTHING) if smoothed else one
-        game = pointing_game.play(one, truth[:1], recipes.TOLERANCE).iloc[0]
+        game = pointing_game.play(one, films.truth[:1], recipes.TOLERANCE).iloc[0]
         title = f"{products.METHOD_NAMES[method]}, {'smoothed' if smoothed else 'as it is'}: {game['outcome']}"
         where = (game["row"], game["column"])
-        shapes = data.shapes("test", rows[0])
-        pictures.overlay(axes[row, column], pixels[0], one[0].numpy(), shapes, where, recipes.TOLERANCE, title)
+        about = (films.shapes[0], where, recipes.TOLERANCE, title)
+        pictures.overlay(axes[row, column], films.pixels[0], one[0].numpy(), *about)
         moved.append({"method": method, "smoothed": smoothed, **game})
 plt.show()
 
@@ -171,17 +218,15 @@ paper.figure(
 # network called clean (below one half) is explained for *clean*, the class that it predicted, as in the papers.
 
 # %%
-failed = list(misses[: 2 * study.profile.shown]) or list(hits[:1])
-failed_rows = [int(records.index[records["image"] == name][0]) for name in failed]
-failed_pixels = np.asarray(data.images("test")[failed_rows])
-failed_maps = saliency.explain(model, models.normalise(torch.from_numpy(failed_pixels)), chosen, silu="clamp")[chosen]
+misses = list(outcome.index[outcome["outcome"] == "miss"])
+failed = misses[: 2 * study.profile.shown] or list(outcome.index[:1])
+missed = view("object_cxr", failed, [chosen])
 figure, axes = pictures.sheet(columns=min(6, len(failed)), count=len(failed))
 for i, (ax, name) in enumerate(zip(axes.flat, failed, strict=False)):
     at = outcome.loc[name]
     title = f"{name}\np(object) = {at['probability']:.2f}"
-    shapes = data.shapes("test", failed_rows[i])
-    where = (at["row"], at["column"])
-    pictures.overlay(ax, failed_pixels[i], failed_maps[i].numpy(), shapes, where, recipes.TOLERANCE, title)
+    about = (missed.shapes[i], (at["row"], at["column"]), recipes.TOLERANCE, title)
+    pictures.overlay(ax, missed.pixels[i], missed.maps[chosen][i].numpy(), *about)
 plt.show()
 
 # %%

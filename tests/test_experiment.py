@@ -20,9 +20,13 @@ def test_an_unknown_profile_is_refused_with_the_known_ones(folders):
 
 def test_real_data_have_a_run_of_their_own(folders):
     real = experiment.Experiment("smoke", object_cxr=folders)
-    assert (real.run, real.stand_in) == ("smoke-real", False)
+    assert (real.run, real.stand_in("object_cxr"), real.stand_in("mri"), real.stand_in()) == (
+        "smoke-real", False, True, True,
+    )  # fmt: skip
     assert experiment.Experiment("smoke").run == "smoke"
-    assert "stand-in" in experiment.Experiment("smoke").label
+    assert "stand-in" in experiment.Experiment("smoke").label("mri")
+    assert "stand-in" not in real.label("object_cxr")
+    assert real.label("object_cxr", "lvot").startswith(f"Radiographs: {folders.name}; embedded stand-in data")
 
 
 def test_the_fingerprint_of_a_real_folder_follows_its_content(folders):
@@ -58,4 +62,6 @@ def test_imagenet_weights_change_what_semi_random_means(folders):
 def test_sizes_follow_the_recipes(folders):
     for name, profile in recipes.PROFILES.items():
         study = experiment.Experiment(name)
-        assert study.size("object_cxr") == profile.embedded["object_cxr"]["size"]
+        for dataset in recipes.IMAGES:
+            assert study.size(dataset) == profile.embedded[dataset]["size"]
+        assert all(list(v.shape) == profile.embedded["mri"]["shape"] for v in profile.volumes)

@@ -122,3 +122,12 @@ def test_normalise_takes_bytes_and_floats_alike():
     torch.testing.assert_close(out, models.normalise(images.float() / 255))
     expected = (images[1, 2, 3].item() / 255 - models.MEAN[2]) / models.STD[2]
     assert out[1, 2, 2, 3].item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["resnet34", "resnet50"])
+def test_residual_blocks_that_begin_as_the_identity(name):
+    model = models.build(name).eval()
+    models.zero_residual(model)
+    features = torch.rand(2, {"resnet34": 512, "resnet50": 2048}[name], 3, 3)
+    with torch.inference_mode():
+        assert torch.equal(model.layer4[-1](features), features)

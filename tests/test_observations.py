@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -78,6 +79,34 @@ def test_the_batch_changes_nothing_but_rounding(prepared, weights):
     a, b = (frame.sort_values(key).reset_index(drop=True) for frame in (one, four))
     assert (a["outcome"] == b["outcome"]).all()
     assert a["probability"].to_numpy() == pytest.approx(b["probability"].to_numpy(), abs=1e-4)
+
+
+def test_rows_name_their_unit(prepared, weights):
+    frame = pd.concat([observe(prepared, weights), observations.rivals(prepared, "test", tolerance=15)])
+    assert (frame["unit"] == frame["image"]).all()
+
+
+def test_units_are_means_of_their_images():
+    rows = [("p1", "a", 0, 1.0), ("p1", "b", 0, 0.0), ("p2", "c", 0, 1.0), ("p2", "d", 0, np.nan)]
+    frame = pd.DataFrame(rows, columns=["unit", "image", "seed", "score"]).assign(method="m", smoothed=True)
+    table = observations.outcomes(frame, "m", True)
+    assert table.index.tolist() == [("p1", "a"), ("p1", "b"), ("p2", "c"), ("p2", "d")]
+    assert observations.by_unit(table)[0].to_dict() == {"p1": 0.5, "p2": 1.0}
+
+
+def test_without_truth_to_fit_on_there_is_no_constant_point(prepared, monkeypatch):
+    located = Prepared.located
+    monkeypatch.setattr(
+        Prepared, "located", lambda self, split: located(self, split)[: 0 if split == "train" else None]
+    )
+    methods = set(observations.rivals(prepared, "test", tolerance=15)["method"])
+    assert "constant_point" not in methods
+    assert {"centre", "chance"} < methods
+
+
+def test_images_without_truth_are_not_explained(prepared, weights, monkeypatch):
+    monkeypatch.setattr(Prepared, "located", lambda self, split: np.array([1, 2]))
+    assert observe(prepared, weights)["image"].nunique() == 2
 
 
 def test_rivals_and_chance_stand_beside(prepared):

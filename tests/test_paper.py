@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,14 +20,14 @@ from xiqa.data.images import write_png
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(folder, *arguments):
-    """``run_all.py --profile smoke`` with results, figures and embedded data below ``folder``."""
+def run(folder, *arguments, data=None):
+    """``run_all.py --profile smoke`` with results and figures below ``folder``; embedded data there or in ``data``."""
     places = ["--results", str(folder / "results"), "--figures", str(folder / "figures")]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("XIQA_")}
     return subprocess.run(
         [sys.executable, "run_all.py", "--profile", "smoke", *places, *map(str, arguments)],
         cwd=ROOT,
-        env=clean | {"XIQA_DATA": str(folder / "data")},
+        env=clean | {"XIQA_DATA": str(data or folder / "data")},
         capture_output=True,
         text=True,
         check=False,
@@ -79,14 +80,14 @@ def test_the_report_is_one_page_with_everything(paper):
 
 def test_a_second_run_repeats_nothing(paper):
     said = run(paper).stdout
-    steps = 4 + len(recipes.training_steps("smoke"))
+    steps = len(recipes.DATASETS) + len(recipes.training_steps("smoke"))
     assert said.count("nothing changed since") == steps
 
 
 def test_table_1_says_what_was_not_run(paper):
     table = pd.read_csv(paper / "figures" / "smoke" / "table_1_classifiers.csv")
-    assert table["start"].str.contains("not run: the smoke profile").sum() == 1
-    assert (table["network"] == "resnet18").sum() == 2
+    assert table["start"].str.contains("not run: the smoke profile").sum() == 2
+    assert (table["network"] == "resnet18").sum() == 3
 
 
 def test_pointing_tables_have_the_rows_of_the_papers(paper):
@@ -124,18 +125,62 @@ def test_a_smoke_classifier_explains_when_it_is_named(paper, tmp_path):
     assert (tmp_path / film.stem / "contact_sheet.png").is_file()
 
 
-def test_real_films_are_used_and_a_damaged_one_is_named(tmp_path):
+def test_real_films_are_used_and_a_damaged_one_is_named(paper, tmp_path):
     root = lay_out(tmp_path / "films")
     broken = root / "object-CXR_train" / "images" / "00002.png"
     broken.write_bytes(broken.read_bytes()[:200])
-    done = run(tmp_path, "--object-cxr", root, "--only", "01")
+    done = run(tmp_path, "--object-cxr", root, "--only", "01", data=paper / "data")
     assert done.returncode == 0, done.stdout + done.stderr
-    table = pd.read_csv(tmp_path / "figures" / "smoke-real" / "table_datasets.csv").set_index("split")
-    assert table["images"].to_dict() == {"train": 7, "val": 4, "test": 4}
-    assert table.loc["train", "left out"] == 1
+    table = pd.read_csv(tmp_path / "figures" / "smoke-real" / "table_datasets.csv")
+    films = table[table["data set"] == "radiographs"].set_index("split")
+    assert films["images"].to_dict() == {"train": 7, "val": 4, "test": 4}
+    assert films.loc["train", "left out"] == 1
+    assert table["data set"].str.contains("simulated stand-in").sum() == 6
     executed = (tmp_path / "results" / "smoke-real" / "notebooks" / "01_data.ipynb").read_text()
     assert "00002.png" in executed
-    assert not (tmp_path / "data").exists()
+
+
+DAMAGED = {"flat": "constant", "missing_values": "NaN", "series": "volumes", "cine": "volumes", "cut": "truncated"}
+
+
+def lay_out_heads(root, shape=(40, 44, 36)):
+    """Twelve volumes of noise in three splits, one of each damaged kind in the training split."""
+    rng = np.random.default_rng(2)
+    rows = ["image\tsubject\tsplit\tlabel"]
+
+    def add(name, values, subject, split, label):
+        path = root / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), np.diag([4.0, 4, 5, 1])), path)
+        rows.append(f"{path.relative_to(root)}\t{subject}\t{split}\t{label}")
+        return path
+
+    for i in range(12):
+        split = ("train", "val", "test")[i % 3]
+        add("T1w", rng.random(shape), f"{i:02d}", split, "artifact" if i // 3 % 2 else "clean")
+    noise = rng.random(shape)
+    add("flat", np.ones(shape), "20", "train", "clean")
+    add("missing_values", np.where(noise < 0.9, np.nan, noise), "21", "train", "clean")
+    add("series", rng.random((*shape, 3)), "22", "train", "artifact")
+    add("cine", rng.random((*shape[:2], 1, 5)), "23", "train", "clean")
+    cut = add("cut", noise, "24", "train", "clean")
+    cut.write_bytes(cut.read_bytes()[:2000])
+    (root / "scans.tsv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_damaged_volumes_are_named_and_stop_nothing(paper, tmp_path):
+    root = lay_out_heads(tmp_path / "heads")
+    done = run(tmp_path, "--mri", root, "--only", "01", data=paper / "data")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(tmp_path / "figures" / "smoke-real" / "table_datasets.csv")
+    scans = table[table["data set"] == "brain volumes"].set_index("split")
+    assert scans["images"].to_dict() == {"train": 4, "val": 4, "test": 4}
+    assert scans.loc["train", "left out"] == len(DAMAGED)
+    executed = (tmp_path / "results" / "smoke-real" / "notebooks" / "01_data.ipynb").read_text()
+    for name, reason in DAMAGED.items():
+        assert name in executed
+        assert reason in executed
 
 
 @pytest.mark.parametrize(
@@ -149,10 +194,10 @@ def test_real_films_are_used_and_a_damaged_one_is_named(tmp_path):
     ],
     ids=["empty split", "one class only"],
 )
-def test_a_data_set_that_the_protocol_cannot_use_stops_the_run_with_code_2(tmp_path, change, sentence):
+def test_a_data_set_that_the_protocol_cannot_use_stops_the_run_with_code_2(paper, tmp_path, change, sentence):
     root = lay_out(tmp_path / "films")
     change(root / "object-CXR_test" / "test.csv")
-    done = run(tmp_path, "--object-cxr", root, "--only", "01")
+    done = run(tmp_path, "--object-cxr", root, "--only", "01", data=paper / "data")
     assert done.returncode == 2
     assert sentence in done.stdout + done.stderr
     assert not list((tmp_path / "figures").rglob("table_datasets*"))

@@ -49,3 +49,38 @@ def test_a_degenerate_peak_is_not_marked():
     pictures.overlay(ax, np.zeros((20, 30)), np.ones((20, 30)), peak=(-1, -1))
     assert not ax.lines
     plt.close(figure)
+
+
+@pytest.mark.parametrize("letters", [True, False])
+def test_planes_show_the_slices_through_a_voxel_in_their_size(letters):
+    volume = np.zeros((6, 8, 5))
+    volume[4, 6, 3] = 1
+    figure, axes = plt.subplots(1, 3)
+    pictures.planes(axes, volume, (1.0, 2.0, 4.0), (4, 6, 3), saliency=volume, letters=letters)
+    for ax, (across, up), aspect in zip(axes, ((1, 2), (0, 2), (0, 1)), (2, 4, 2), strict=True):
+        shown, heat = (image.get_array() for image in ax.images)
+        assert shown.shape == (volume.shape[up], volume.shape[across])
+        assert np.argwhere(shown == 1).tolist() == [[(4, 6, 3)[up], (4, 6, 3)[across]]]
+        assert np.argwhere(heat == 1).tolist() == [[(4, 6, 3)[up], (4, 6, 3)[across]]]
+        assert ax.images[0].origin == "lower"
+        assert ax.get_aspect() == aspect
+        (cross,) = ax.lines
+        assert (cross.get_xdata()[0], cross.get_ydata()[0]) == ((4, 6, 3)[across], (4, 6, 3)[up])
+    places = {text.get_text(): text.get_position() for text in axes[2].texts}
+    if letters:
+        # Left stands left, the face looks up.
+        assert places["L"][0] < 0.5 < places["R"][0]
+        assert places["P"][1] < 0.5 < places["A"][1]
+        assert {text.get_text() for text in axes[0].texts} == {"P", "A", "I", "S"}
+    else:
+        assert not set(places) & set("LRAPIS")
+    plt.close(figure)
+
+
+def test_planes_of_a_nearly_empty_volume_are_not_black():
+    volume = np.zeros((30, 30, 30))
+    volume[3, 4, 5] = 7
+    figure, axes = plt.subplots(1, 3)
+    pictures.planes(axes, volume, (1, 1, 1), (3, 4, 5))
+    assert axes[0].images[0].get_clim() == (0, 7)
+    plt.close(figure)

@@ -34,7 +34,7 @@ def test_a_table_is_written_three_ways_and_says_that_it_is_simulated(paper):
     assert r"Shares in \%." in latex
     about = json.loads((folder / "table_x.json").read_text())
     assert about["stand_in"] is True
-    assert about["caption"].startswith("Embedded stand-in data (simulated), profile smoke.")
+    assert about["caption"].startswith("Embedded stand-in data (simulated radiographs")
     assert (about["kind"], about["notebook"]) == ("table", "05_pointing_game")
 
 
@@ -67,10 +67,17 @@ def test_values_and_checks_are_kept_by_notebook(paper, tmp_path):
 
 
 def test_figures_of_real_data_go_elsewhere(tmp_path, monkeypatch, paper):
-    real = products.Paper("01_data", experiment.Experiment("smoke", object_cxr=tmp_path))
+    real = products.Paper("01_data", experiment.Experiment("smoke", tmp_path, lvot=tmp_path, mri=tmp_path))
     assert real.folder.name == "smoke-real"
-    assert not real.study.stand_in
+    assert not real.study.stand_in()
     assert "stand-in" not in real.caption("x")
+
+
+def test_a_caption_speaks_of_the_data_that_its_notebook_reads(tmp_path):
+    study = experiment.Experiment("smoke", object_cxr=tmp_path)
+    assert "simulated cardiac cine frames" in products.Paper("03_saliency", study).caption("x")
+    assert "simulated brain volumes" in products.Paper("06_mri_uncertainty", study).caption("x")
+    assert tmp_path.name not in products.Paper("06_mri_uncertainty", study).caption("x")
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,44 @@ from xiqa.runner.fingerprints import digest
 def test_every_recipe_needs_only_recipes_of_its_profile(profile):
     steps = recipes.training_steps(profile)
     assert all(need in steps for needs in steps.values() for need in needs)
-    assert list(steps) == sorted(steps, key=lambda name: not name.startswith("pretext"))
+    order = list(steps)
+    assert all(order.index(need) < order.index(name) for name, needs in steps.items() for need in needs)
 
 
 @pytest.mark.parametrize("profile", recipes.PROFILES)
 def test_resolved_values_are_plain_and_stable(profile):
-    for name in (None, *recipes.training_steps(profile)):
-        values = recipes.resolved(profile, name)
+    steps = [("02_training", name) for name in recipes.training_steps(profile)]
+    for notebook, name in [*steps, *((notebook, None) for notebook in recipes.DATASETS)]:
+        values = recipes.resolved(profile, notebook, name)
         assert digest(values) == digest(json.loads(json.dumps(values)))
+
+
+def test_a_notebook_depends_only_on_the_recipes_of_its_data_sets():
+    assert "trained" not in recipes.resolved("quick", "01_data")
+    volumes = recipes.resolved("quick", "06_mri_uncertainty")["trained"]
+    assert set(volumes) == set(recipes.PROFILES["quick"].arms())
+    images = recipes.resolved("quick", "05_pointing_game")["trained"]
+    assert not set(images) & set(volumes)
+    assert set(images) | set(volumes) == set(recipes.training_steps("quick"))
+
+
+def test_a_step_reads_the_data_of_its_recipe():
+    assert recipes.datasets("quick", "02_training", "pretext-resnet34") == ()
+    assert recipes.datasets("quick", "02_training", "lvot-resnet50-s1") == ("lvot",)
+    assert recipes.datasets("quick", "02_training", "mri-vggnet3d-ramp-s0") == ("mri",)
+    assert recipes.datasets("quick", "07_imbalance_handling") == ("mri",)
+
+
+@pytest.mark.parametrize("profile", recipes.PROFILES)
+def test_every_arm_that_starts_primed_has_its_priming(profile):
+    for recipe in recipes.PROFILES[profile].volumes:
+        if recipe.start == "priming":
+            assert recipes.recipe(profile, recipes.priming_name(recipe)).stage == "priming"
+
+
+def test_arms_share_one_budget_of_gradient_steps():
+    for profile in recipes.PROFILES.values():
+        assert len({v.steps for v in profile.volumes if v.stage == "imbalanced"}) == 1
 
 
 def test_imagenet_replaces_the_pretext():

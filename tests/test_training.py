@@ -93,10 +93,3 @@ def test_augmentation_keeps_shape_and_type_and_can_be_left_out():
     assert (out.shape, out.dtype) == (image.shape, image.dtype)
     assert not torch.equal(out, image)
     assert training.augmentation(SMALL) is None
-
-
-def test_a_gpu_that_torch_cannot_use_is_said(monkeypatch):
-    monkeypatch.setenv("XIQA_DEVICE", "cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="--device cpu"):
-        training.device()

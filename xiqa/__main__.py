@@ -1,4 +1,4 @@
-"""``python -m xiqa explain FILE... -o DIR``: a trained classifier's answer to people's own films, explained."""
+"""``python -m xiqa explain FILE... -o DIR``: a classifier's answer to people's own films and brain scans, explained."""
 
 import argparse
 import sys
@@ -7,13 +7,24 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, 1 if some file could not be used, 2 for wrong arguments."""
-    parser = argparse.ArgumentParser(prog="python -m xiqa", description="Explainable image quality on your own films.")
+    parser = argparse.ArgumentParser(
+        prog="python -m xiqa", description="Explainable image quality on your own films and scans."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    explain = commands.add_parser("explain", help="prediction, probability and saliency maps of radiographs")
-    explain.add_argument("files", nargs="+", type=Path, metavar="FILE", help="PNG, JPEG, TIFF or DICOM")
+    explain = commands.add_parser(
+        "explain", help="prediction, probability and saliency maps of radiographs and brain volumes"
+    )
+    explain.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="PNG, JPEG, TIFF or DICOM radiographs; NIfTI or MINC volumes",
+    )
     explain.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where the pictures go")
     explain.add_argument("--weights", type=Path, help="a weights.pt of a training step; default: the newest run's")
     explain.add_argument("--profile", choices=("smoke", "quick", "paper"), help="take the classifier of this profile")
+    explain.add_argument("--volume", type=int, metavar="K", help="which volume of a 4D file is meant, counted from 0")
     given = parser.parse_args(arguments)
 
     # Drawing and torch are loaded only once the arguments are known to be good.
@@ -27,12 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{given.out} is a file: name a folder for the pictures with -o", file=sys.stderr)
         return 2
     try:
-        classifier = score.find_classifier(given.profile, given.weights)
+        classifiers = score.find_classifiers(given.files, given.profile, given.weights)
     except BadInput as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"classifier: {classifier.origin}. A research tool: not for clinical use.")
-    summary = score.explain_files(given.files, given.out, classifier)
+    for classifier in classifiers.values():
+        print(f"classifier: {classifier.origin}. A research tool: not for clinical use.")
+    summary = score.explain_files(given.files, given.out, classifiers, given.volume)
     return int((summary["status"] == "error").any())
 
 

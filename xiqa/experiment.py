@@ -6,17 +6,19 @@
 
 import os
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from xiqa import models, observations, recipes, training
+from xiqa import models, observations, recipes, sampling, training, training_mri
 from xiqa.data.prepared import Prepared, prepare
+from xiqa.data.prepared_mri import PreparedVolumes, prepare_volumes
 from xiqa.runner.fingerprints import folder_digest, thread_cap
 from xiqa.runner.store import Store
 from xiqa.synthetic import embedded
+
+NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "brain volumes"}
 
 
 class Experiment:
@@ -26,24 +28,33 @@ class Experiment:
     ----------
     profile : ``smoke``, ``quick`` or ``paper``.
     object_cxr : folder of real radiographs in one of the Object-CXR layouts; None for the embedded ones.
+    lvot : folder of real four-chamber cine frames; None for the embedded ones.
+    mri : folder of real brain volumes with ``scans.tsv``; None for the embedded ones.
     weights : ``imagenet`` to start from torchvision's weights (downloaded once); None for the embedded pretext.
 
     """
 
-    def __init__(self, profile: str, object_cxr: str | Path | None = None, weights: str | None = None):
+    def __init__(
+        self,
+        profile: str,
+        object_cxr: str | Path | None = None,
+        lvot: str | Path | None = None,
+        mri: str | Path | None = None,
+        weights: str | None = None,
+    ):
         if profile not in recipes.PROFILES:
             raise ValueError(f"no profile {profile!r}: choose one of {', '.join(recipes.PROFILES)}")
         self.profile = recipes.PROFILES[profile]
-        self.real = {"object_cxr": Path(object_cxr).expanduser().resolve()} if object_cxr else {}
+        given = {"object_cxr": object_cxr, "lvot": lvot, "mri": mri}
+        self.real = {name: Path(folder).expanduser().resolve() for name, folder in given.items() if folder}
         self.weights = weights
         self.run = os.environ.get("XIQA_RUN", f"{profile}-real" if self.real else profile)
         self.store = Store(self.run)
         torch.set_num_threads(thread_cap())
 
-    @property
-    def stand_in(self) -> bool:
-        """Whether the data are simulated."""
-        return not self.real
+    def stand_in(self, *datasets: str) -> bool:
+        """Whether any of the data sets (by default: of all) is simulated."""
+        return any(name not in self.real for name in datasets or self.profile.embedded)
 
     def root(self, dataset: str) -> Path:
         """The folder of a data set; an embedded one is written when it is first asked for."""
@@ -57,6 +68,10 @@ class Experiment:
             return folder_digest(self.real[dataset], memory=self.store.folder.parent / "hashes.json")
         return embedded.fingerprint(dataset, self.profile.embedded[dataset])
 
+    def primaries(self) -> dict[str, str]:
+        """Data set -> the study's primary network, for the data sets of images."""
+        return {name: networks[0] for name in recipes.IMAGES if (networks := self.profile.networks(name))}
+
     def size(self, dataset: str) -> int:
         """Side of the network's input in pixels."""
         return next(c.size for c in self.profile.classifiers if c.dataset == dataset)
@@ -64,7 +79,11 @@ class Experiment:
     def prepared(self, dataset: str) -> Path:
         """Store entry of the checked and resized images."""
         return self.store.path(
-            prepare, data=self.fingerprint(dataset), size=self.size(dataset), unkeyed={"root": self.root(dataset)}
+            prepare,
+            data=self.fingerprint(dataset),
+            size=self.size(dataset),
+            dataset=dataset,
+            unkeyed={"root": self.root(dataset)},
         )
 
     def data(self, dataset: str) -> Prepared:
@@ -85,6 +104,11 @@ class Experiment:
         recipe = recipes.recipe(self.profile.name, name, self.weights)
         if isinstance(recipe, recipes.Pretext):
             return self.pretext(recipe.network)
+        if isinstance(recipe, recipes.VolumeClassifier):
+            start = self.train(recipes.priming_name(recipe)) if recipe.start == "priming" else None
+            return self.store.path(
+                training_mri.train_volumes, recipe=asdict(recipe), prepared=self.prepared_volumes(), start=start
+            )
         pretext = self.pretext(recipe.network) if recipe.start == "pretext" else None
         return self.store.path(
             training.train_classifier, recipe=asdict(recipe), prepared=self.prepared(recipe.dataset), pretext=pretext
@@ -147,12 +171,54 @@ class Experiment:
         )
         return found.assign(single=found["layer"].isin(layers["single"]))
 
-    @cached_property
-    def label(self) -> str:
-        """What the numbers of this run are about, for captions."""
-        if self.stand_in:
-            return f"Embedded stand-in data (simulated), profile {self.profile.name}"
-        return f"{', '.join(f'{name}: {path.name}' for name, path in self.real.items())}, profile {self.profile.name}"
+    def prepared_volumes(self) -> Path:
+        """Store entry of the checked and preprocessed brain volumes."""
+        return self.store.path(
+            prepare_volumes,
+            data=self.fingerprint("mri"),
+            shape=list(self.profile.volumes[0].shape),
+            unkeyed={"root": self.root("mri")},
+        )
+
+    def volumes(self) -> PreparedVolumes:
+        """Checked and preprocessed brain volumes."""
+        return PreparedVolumes(self.prepared_volumes())
+
+    def arms(self) -> list[str]:
+        """Names of the recipes of the MRI study."""
+        return self.profile.arms()
+
+    def range_test(self) -> pd.DataFrame:
+        """Learning-rate range test of the first recipe of the MRI study."""
+        recipe = recipes.recipe(self.profile.name, self.arms()[0])
+        return self.store.frame(training_mri.range_test, recipe=asdict(recipe), prepared=self.prepared_volumes())
+
+    def samples(self, name: str, split: str, flips: bool = False) -> Path:
+        """Store entry of what a network of the MRI study says of a split; see :func:`xiqa.sampling.sample`."""
+        recipe = recipes.recipe(self.profile.name, name)
+        return self.store.path(
+            sampling.sample,
+            weights=self.train(name) / "weights.pt",
+            prepared=self.prepared_volumes(),
+            split=split,
+            samples=self.profile.samples,
+            seed=recipe.seed,
+            flips=flips,
+            precision=recipe.precision,
+        )
+
+    def volume_model(self, name: str) -> torch.nn.Module:
+        """A network of the MRI study in evaluation mode."""
+        recipe = recipes.recipe(self.profile.name, name)
+        return models.build(recipe.network, weights=self.train(name) / "weights.pt", shape=recipe.shape).eval()
+
+    def label(self, *datasets: str) -> str:
+        """What numbers of these data sets are about, for captions; each is either simulated or a real folder."""
+        simulated = [NAMES[name] for name in datasets if name not in self.real]
+        real = [f"{NAMES[name]}: {self.real[name].name}" for name in datasets if name in self.real]
+        parts = [f"embedded stand-in data (simulated {', '.join(simulated)})"] if simulated else []
+        text = "; ".join(real + parts)
+        return f"{text[0].upper()}{text[1:]}, profile {self.profile.name}"
 
     @property
     def backbone(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from xiqa.runner.store import results_root
 
@@ -85,6 +86,18 @@ def normalise(images: Tensor) -> Tensor:
     scaled = images.float().div(255) if images.dtype == torch.uint8 else images
     mean, std = (torch.tensor(v, device=images.device, dtype=scaled.dtype).view(3, 1, 1) for v in (MEAN, STD))
     return (scaled.unsqueeze(1) - mean) / std
+
+
+def zero_residual(model: nn.Module) -> None:
+    """Let every residual block of a ResNet begin as the identity: the scale of its last BatchNorm is set to 0.
+
+    Deep ResNets start to learn much earlier so (Goyal et al. 2017, section 5.1).
+    """
+    for module in model.modules():
+        if isinstance(module, Bottleneck):
+            nn.init.zeros_(module.bn3.weight)
+        elif isinstance(module, BasicBlock):
+            nn.init.zeros_(module.bn2.weight)
 
 
 def head_of(model: nn.Module) -> nn.Linear:

@@ -1,7 +1,8 @@
 """The tidy table of the explainability study: one row for each image, method, smoothing and explained network.
 
-Every pointing-game table and figure of the paper is a group-by of these rows. Only images with an object are explained:
-the pointing game has no answer for the others.
+Every pointing-game table and figure of the paper is a group-by of these rows. Only images whose ground truth says where
+the object is are explained: the pointing game has no answer for the others. ``unit`` is what is independent of its
+like: the image itself for radiographs, the patient for frames of a cine.
 """
 
 from pathlib import Path
@@ -45,14 +46,13 @@ def observe(
 
     Returns
     -------
-    DataFrame with the columns network, state, seed, split, image, target (-1: predicted), predicted, probability (of
-    the positive class), method, smoothed, and those of :func:`xiqa.pointing_game.play`.
+    DataFrame with the columns network, state, seed, split, image, unit, target (-1: predicted), predicted, probability
+    (of the positive class), method, smoothed, and those of :func:`xiqa.pointing_game.play`.
 
     """
     data, where = Prepared(prepared), device()
     model = sanity.network(network, state, seed, weights).to(where)
-    records = data.records(split)
-    rows = np.flatnonzero(records["label"].to_numpy() == 1)
+    records, rows = data.records(split), data.located(split)
     parts = []
     for start in range(0, len(rows), batch):
         some = rows[start : start + batch]
@@ -61,7 +61,7 @@ def observe(
         with torch.inference_mode():
             logits = model(images).float().cpu()
         about = {
-            "image": records["image"].to_numpy()[some],
+            **_named(records, some),
             "predicted": logits.argmax(1).numpy(),
             "probability": logits.softmax(1)[:, 1].numpy(),
         }
@@ -79,30 +79,36 @@ def observe(
     return frame.assign(network=network, state=state, seed=seed, split=split)
 
 
+def _named(records: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+    return {column: records[column].to_numpy()[rows] for column in ("image", "unit")}
+
+
 def rivals(prepared: Path, split: str, tolerance: float, fitted_on: str = "train", seed: int = 0) -> pd.DataFrame:
     """The pointing game of rivals that see no network, and the chance of a hit, for the images with an object.
 
+    Where the split to fit on has no ground truth there is no constant point.
+
     Returns
     -------
-    DataFrame with the columns image, method, smoothed (False) and those of :func:`xiqa.pointing_game.play`; for the
-    method ``chance`` the score is the share of pixels that would hit.
+    DataFrame with the columns image, unit, method, smoothed (False) and those of :func:`xiqa.pointing_game.play`; for
+    the method ``chance`` the score is the share of pixels that would hit.
 
     """
     data = Prepared(prepared)
-    fitted = np.flatnonzero(data.records(fitted_on)["label"].to_numpy() == 1)
-    known = data.truth(fitted_on, fitted)
-    records = data.records(split)
-    rows = np.flatnonzero(records["label"].to_numpy() == 1)
-    truth, names = data.truth(split, rows), records["image"].to_numpy()[rows]
+    known = data.truth(fitted_on, data.located(fitted_on))
+    rows = data.located(split)
+    truth, about = data.truth(split, rows), _named(data.records(split), rows)
     maps = pointing_game.baselines(np.asarray(data.images(split)[rows], dtype=np.float32), known, tolerance, seed)
-    parts = [pointing_game.play(m, truth, tolerance).assign(image=names, method=name) for name, m in maps.items()]
+    if not len(known):
+        del maps["constant_point"]
+    parts = [pointing_game.play(m, truth, tolerance).assign(**about, method=name) for name, m in maps.items()]
     chance = pointing_game.chance(truth, tolerance)
-    parts.append(pd.DataFrame({"image": names, "method": "chance", "score": chance, "outcome": "expected"}))
+    parts.append(pd.DataFrame({**about, "method": "chance", "score": chance, "outcome": "expected"}))
     return pd.concat(parts, ignore_index=True).assign(split=split, smoothed=False)
 
 
 def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> pd.DataFrame:
-    """Scores as a table (images x seeds) of one method; targets of randomised networks are averaged.
+    """Scores as a table (unit and image x seeds) of one method; targets of randomised networks are averaged.
 
     With ``tolerance`` the outcome is read from the distance, which serves every tolerance; without, from the score.
     """
@@ -110,7 +116,16 @@ def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float 
     score = chosen["score"]
     if tolerance is not None:
         score = (chosen["distance"] < tolerance).astype(float).where(chosen["distance"].notna())
-    return chosen.assign(value=score).pivot_table("value", "image", "seed", dropna=False)
+    groups = chosen.assign(value=score).groupby(["unit", "image", "seed"], dropna=False)
+    return groups["value"].mean().unstack("seed")
+
+
+def by_unit(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each independent unit's images (units x seeds) of a table of ``outcomes``.
+
+    Images without a verdict in some seed are left out, so that every seed speaks of the same images.
+    """
+    return table.dropna().groupby(level="unit", dropna=False).mean()
 
 
 def ceilings(prepared: Path, split: str, tolerance: float, grids: dict[str, list[int]], smoothing: int) -> pd.DataFrame:
@@ -119,8 +134,7 @@ def ceilings(prepared: Path, split: str, tolerance: float, grids: dict[str, list
     ``grids`` gives rows and columns of cells by layer; see :func:`xiqa.pointing_game.grid_ceiling`.
     """
     data = Prepared(prepared)
-    rows = np.flatnonzero(data.records(split)["label"].to_numpy() == 1)
-    truth = data.truth(split, rows)
+    truth = data.truth(split, data.located(split))
     found = []
     for layer, grid in grids.items():
         for smoothed in (False, True):

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import patches
+from matplotlib import patches, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from skimage.transform import resize
 
 from xiqa.data.object_cxr import Shape
 
@@ -57,6 +58,67 @@ def overlay(
         if tolerance:
             ax.add_patch(patches.Circle((peak[1], peak[0]), tolerance, fill=False, color=PEAK, linewidth=0.8))
     ax.set_title(title, fontsize=8)
+
+
+def planes(
+    axes: Sequence[Axes],
+    volume: np.ndarray,
+    spacing: Sequence[float],
+    at: tuple[int, int, int],
+    saliency: np.ndarray | None = None,
+    letters: bool = True,
+) -> None:
+    """The sagittal, coronal and axial plane of a volume (X, Y, Z) in RAS through voxel ``at``, as seen in the atlas.
+
+    Left is on the left side. Voxels are drawn in their size: ``spacing`` in millimetres along X, Y, Z. ``saliency`` of
+    the volume's shape is laid over it as in ``overlay``, scaled once for all three planes. Without ``letters`` the
+    directions are unknown, and the axes bear their numbers only.
+    """
+    low, high = np.percentile(volume, (0.5, 99.5))
+    if not high > low:
+        low, high = volume.min(), volume.max()
+    heat = None if saliency is None else scaled(saliency)
+    ends = (("L", "R"), ("P", "A"), ("I", "S")) if letters else ((" ", "axis 0"), (" ", "axis 1"), (" ", "axis 2"))
+    for ax, normal, (across, up) in zip(axes, range(3), ((1, 2), (0, 2), (0, 1)), strict=True):
+        style = {"origin": "lower", "aspect": spacing[up] / spacing[across]}
+        ax.imshow(volume.take(at[normal], axis=normal).T, cmap="gray", vmin=low, vmax=high, **style)
+        if heat is not None:
+            one = heat.take(at[normal], axis=normal).T
+            ax.imshow(one, cmap=HEAT, vmin=0, vmax=1, alpha=0.75 * one**0.7, **style)
+        ax.plot(at[across], at[up], marker="+", color=PEAK, markersize=9, markeredgewidth=1.0)
+        _letter(ax, 0.02, 0.5, ends[across][0], ha="left")
+        _letter(ax, 0.98, 0.5, ends[across][1], ha="right")
+        _letter(ax, 0.5, 0.02, ends[up][0], va="bottom")
+        _letter(ax, 0.5, 0.98, ends[up][1], va="top")
+        name = ("sagittal", "coronal", "axial")[normal] if letters else f"across axis {normal}"
+        ax.set(xlim=(-0.5, volume.shape[across] - 0.5), ylim=(-0.5, volume.shape[up] - 0.5), facecolor="black")
+        ax.set_title(f"{name}, slice {at[normal] + 1} of {volume.shape[normal]}", fontsize=8)
+        ax.set_xticks([])
+        ax.set_yticks([])
+
+
+def views(volume: np.ndarray, spacing: Sequence[float], height: int = 120) -> np.ndarray:
+    """Middle sagittal and axial plane of a volume (X, Y, Z) in RAS side by side, grey values in [0, 1], square pixels.
+
+    The nose points to the left and upwards; ``spacing`` in millimetres along X, Y, Z; ``height`` in pixels.
+    """
+    middle = [side // 2 for side in volume.shape]
+    sagittal = volume[middle[0]].T[::-1, ::-1], (spacing[2], spacing[1])
+    axial = volume[:, :, middle[2]].T[::-1], (spacing[1], spacing[0])
+    low, high = np.percentile(volume, (0.5, 99.5))
+    panels = []
+    for plane, (down, across) in (sagittal, axial):
+        rows, columns = plane.shape
+        width = round(height * columns * across / (rows * down))
+        grey = np.clip((plane - low) / max(high - low, 1e-12), 0, 1).astype(np.float32)
+        panels += [resize(grey, (height, width), order=1), np.ones((height, 2), np.float32)]
+    return np.hstack(panels[:-1])
+
+
+def _letter(ax: Axes, x: float, y: float, text: str, ha: str = "center", va: str = "center") -> None:
+    # Outlined, since fat and bone may be as bright as the letter.
+    edge = [patheffects.withStroke(linewidth=2, foreground="black")]
+    ax.text(x, y, text, color="white", fontsize=8, ha=ha, va=va, transform=ax.transAxes, path_effects=edge)
 
 
 def outline(shape: Shape) -> patches.Patch:

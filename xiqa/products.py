@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from xiqa.experiment import Experiment
+from xiqa.recipes import DATASETS
 from xiqa.runner.store import figures_root, project_root, read_frame, results_root, write_bytes, write_frame
 
 METHOD_NAMES = {
@@ -57,7 +58,7 @@ class Paper:
     """What one notebook hands over."""
 
     def __init__(self, notebook: str, study: Experiment):
-        self.notebook, self.study = notebook, study
+        self.notebook, self.study, self.datasets = notebook, study, DATASETS[notebook]
         self.folder = figures_root() / study.run
         self._values: dict[str, dict] = {}
         self._checks: dict[str, dict] = {}
@@ -97,7 +98,7 @@ class Paper:
 
     def caption(self, text: str) -> str:
         """A caption that begins with what the data are."""
-        start = f"{self.study.label}."
+        start = f"{self.study.label(*self.datasets)}."
         return text if text.startswith(start) else f"{start} {text}"
 
     def _describe(self, name: str, kind: str, caption: str) -> None:
@@ -106,7 +107,7 @@ class Paper:
             "kind": kind,
             "caption": self.caption(caption),
             "notebook": self.notebook,
-            "stand_in": self.study.stand_in,
+            "stand_in": self.study.stand_in(*self.datasets),
             "step": os.environ.get("XIQA_STEP", self.notebook),
         }
         write_bytes(self.folder / f"{name}.json", _json(about))
@@ -139,9 +140,15 @@ def headline(folder: Path) -> str:
     lines = ["| what | value |", "|---|---|"]
     for name, entry in values.items():
         place = name.split("_", 1)[1] if name.startswith("auc_") else ""
-        lines.append(f"| {' '.join([entry['meaning'], place]).strip()} | {100 * entry['value']:.1f} % |")
-    claims = read_frame(folder / "table_claims_saliency.csv").drop_duplicates("claim")
-    lines += ["", "| claim of the papers | verdict here |", "|---|---|"]
+        share = not entry["meaning"].startswith(("F1", "average precision"))
+        shown = f"{100 * entry['value']:.1f} %" if share else f"{entry['value']:.3f}"
+        lines.append(f"| {' '.join([entry['meaning'], place]).strip()} | {shown} |")
+    claims = read_frame(folder / "table_claims_saliency.csv").drop_duplicates(["data set", "claim"])
+    verdicts = claims.pivot(index=["claim", "statement"], columns="data set", values="verdict on the claim")
+    lines += ["", f"| claim on saliency maps | {' | '.join(verdicts)} |", "|---" * (1 + verdicts.shape[1]) + "|"]
+    lines += [f"| {n}. {statement} | {' | '.join(row)} |" for (n, statement), row in verdicts.iterrows()]
+    claims = read_frame(folder / "table_claims_mri.csv").drop_duplicates("claim")
+    lines += ["", "| claim on MRI artifacts | verdict here |", "|---|---|"]
     lines += [f"| {c['claim']}. {c['statement']} | {c['verdict on the claim']} |" for _, c in claims.iterrows()]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""People's own radiographs: the answer of a trained classifier, and where each method says it looked."""
+"""People's own radiographs and brain scans: a trained classifier's answer, and where it says that it looked."""
 
 import json
 import re
@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from xiqa import models, pictures, pointing_game, recipes, saliency
+from xiqa import models, pictures, pointing_game, recipes, saliency, score_volumes
 from xiqa.data import BadInput
 from xiqa.data.images import Radiograph, load_radiograph, resize, to_original
+from xiqa.data.mri import load_volume
+from xiqa.data.volumes import is_volume
 from xiqa.products import METHOD_NAMES
 from xiqa.runner.store import results_root, write_frame
+from xiqa.score_volumes import VolumeClassifier, explain_volume
 
 CLASSES = ("no foreign object", "foreign object")
 
@@ -29,10 +32,42 @@ class Classifier:
     origin: str
 
 
-def find_classifier(profile: str | None = None, weights: str | Path | None = None) -> Classifier:
+def find_classifiers(
+    files: Sequence[Path], profile: str | None = None, weights: str | Path | None = None
+) -> dict[str, Classifier | VolumeClassifier]:
+    """A classifier for each kind of file given, ``film`` and ``volume``.
+
+    ``weights`` serve the kind of file that their network takes; the other kind's classifier comes from a run.
+
+    Raises
+    ------
+    BadInput : as ``find_classifier``, and where weights are given for a kind of file that is not.
+
+    """
+    kinds = sorted({kind_of(file) for file in files})
+    given = None if weights is None else _kind_of_network(Path(weights))
+    if given is not None and given not in kinds:
+        named = {"film": "radiographs", "volume": "brain volumes"}
+        raise BadInput(
+            "no_classifier",
+            f"{weights} belongs to a network for {named[given]} and only {named[kinds[0]]} are given: name other "
+            "weights, or none.",
+        )
+    return {kind: find_classifier(profile, weights if kind == given else None, kind) for kind in kinds}
+
+
+def kind_of(file: Path) -> str:
+    """``volume`` for NIfTI and MINC, ``film`` for everything else."""
+    return "volume" if is_volume(Path(file)) else "film"
+
+
+def find_classifier(
+    profile: str | None = None, weights: str | Path | None = None, kind: str | None = None
+) -> Classifier | VolumeClassifier:
     """The classifier that explains: from a weights file, or the newest run's primary network with seed 0.
 
     Without a profile only quick and paper runs are looked at, since a smoke run's network has learned nothing.
+    ``kind`` is ``film`` (the default) or ``volume``; with weights their network tells.
 
     Raises
     ------
@@ -41,66 +76,104 @@ def find_classifier(profile: str | None = None, weights: str | Path | None = Non
     """
     if weights is not None:
         return _from_file(Path(weights), f"{weights}")
-    names = [profile] if profile else ["quick", "paper"]
-    runs = [run for name in names for run in (name, f"{name}-real")]
-    found = [path for run in runs for path in results_root().glob(f"{run}/store/train_classifier/*/entry.json")]
-    found = [path for path in found if _is_primary(path)]
-    if not found:
+    entries = _trainings("train_volumes" if kind == "volume" else "train_classifier", profile)
+    newest = score_volumes.primary(entries) if kind == "volume" else _primary_film(entries)
+    if newest is None:
+        what = "classifier of brain volumes" if kind == "volume" else "classifier"
         wanted = f"profile {profile}" if profile else "profile quick or paper"
         raise BadInput(
             "no_classifier",
-            f"no trained classifier of {wanted} in {results_root()}: run `make paper` first, or name a file with "
+            f"no trained {what} of {wanted} in {results_root()}: run `make paper` first, or name a file with "
             "--weights" + ("." if profile else " (a smoke run's classifier only with --profile smoke)."),
         )
-    newest = max(found, key=lambda path: path.stat().st_mtime)
     run = newest.parents[3].name
-    data = "real films" if run.endswith("-real") else "simulated stand-in films"
+    things = "scans" if kind == "volume" else "films"
+    data = f"real {things}" if run.endswith("-real") else f"simulated stand-in {things}"
     return _from_file(newest.with_name("weights.pt"), f"run {run}, trained on {data}")
 
 
-def _is_primary(entry: Path) -> bool:
-    recipe = json.loads(entry.read_text())["key"]["arguments"]["recipe"]
+def _trainings(function: str, profile: str | None) -> list[tuple[Path, dict]]:
+    """Finished trainings of a store function in the runs that may answer, with their recipes."""
+    names = [profile] if profile else ["quick", "paper"]
+    runs = [run for name in names for run in (name, f"{name}-real")]
+    found = [path for run in runs for path in results_root().glob(f"{run}/store/{function}/*/entry.json")]
+    return [(path, json.loads(path.read_text())["key"]["arguments"]["recipe"]) for path in found]
+
+
+def _primary_film(entries: list[tuple[Path, dict]]) -> Path | None:
+    found = [path for path, recipe in entries if _is_primary(path, recipe)]
+    return max(found, key=lambda path: path.stat().st_mtime) if found else None
+
+
+def _is_primary(entry: Path, recipe: dict) -> bool:
     profile = recipes.PROFILES[entry.parents[3].name.removesuffix("-real")]
-    return (recipe["dataset"], recipe["network"], recipe["seed"]) == (
-        "object_cxr",
-        profile.networks("object_cxr")[0],
-        0,
-    )
+    wanted = ("object_cxr", profile.networks("object_cxr")[0], 0)
+    return (recipe["dataset"], recipe["network"], recipe["seed"]) == wanted
 
 
-def _from_file(path: Path, origin: str) -> Classifier:
+def _kind_of_network(path: Path) -> str:
     try:
-        about = models.describe(path)
-        model = models.build(about["network"], weights=path).eval()
+        return "volume" if models.describe(path)["network"] in models.NETWORKS_3D else "film"
     except (OSError, ValueError, KeyError) as error:
         raise BadInput("no_classifier", f"{error}") from error
+
+
+def _from_file(path: Path, origin: str) -> Classifier | VolumeClassifier:
+    kind = _kind_of_network(path)
+    try:
+        about = models.describe(path)
+        # A network of volumes cannot be built without their shape, and says so itself.
+        model = models.build(about["network"], weights=path, shape=about.get("shape")).eval()
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput("no_classifier", f"{path}: {error}") from error
+    if kind == "volume":
+        shape, review = tuple(about["shape"]), about.get("review_above")
+        words = " x ".join(map(str, shape))
+        origin = f"{about['network']}, {about.get('arm', 'arm ?')}, seed {about.get('seed', '?')}, {words}; {origin}"
+        return VolumeClassifier(model, shape, origin, None if review is None else float(review))
     size = int(about.get("size", 600))
     return Classifier(model, size, f"{about['network']}, seed {about.get('seed', '?')}, {size} px; {origin}")
 
 
-def explain_files(files: Sequence[Path], out: Path, classifier: Classifier, say=print) -> pd.DataFrame:
+def explain_files(
+    files: Sequence[Path],
+    out: Path,
+    classifiers: dict[str, Classifier | VolumeClassifier],
+    volume: int | None = None,
+    say=print,
+) -> pd.DataFrame:
     """Explain each file into its own folder below ``out``; a bad file is one row and stops nothing.
 
-    For each readable file: an overlay a method with the peak of the smoothed map marked, ``contact_sheet.png``, and
-    ``peaks.csv`` in pixels of the file. ``out/summary.csv`` has a row a file.
+    For each readable film: an overlay a method with the peak of the smoothed map marked, ``contact_sheet.png``, and
+    ``peaks.csv`` in pixels of the file. For each readable volume: ``planes.png`` and ``answer.csv``, see
+    `xiqa.score_volumes`. ``out/summary.csv`` has a row a file.
+
+    Parameters
+    ----------
+    files, out : what is explained, and where to.
+    classifiers : one for each kind of file, as ``find_classifiers`` returns them.
+    volume : which volume of a 4D file is meant, from 0.
+    say : called with one sentence a file.
 
     Returns
     -------
     DataFrame with the columns file, status (ok, warning, error), reason, message, predicted, probability (of a foreign
-    object), folder.
+    object, of an artifact), uncertainty (mutual information in nats; volumes only), folder.
 
     """
     rows, taken = [], set()
     for file in files:
         folder = out / _free_name(file, taken)
         try:
-            film = load_radiograph(file)
-            row = _explain_film(film, file, folder, classifier)
+            if (kind := kind_of(file)) == "volume":
+                row = explain_volume(load_volume(file, volume), file, folder, classifiers[kind])
+            else:
+                row = _explain_film(load_radiograph(file), file, folder, classifiers[kind])
         except BadInput as problem:
             row = {"status": "error", "reason": problem.reason, "message": str(problem)}
         rows.append({"file": str(file), **row})
         say(_sentence(rows[-1]))
-    columns = ["file", "status", "reason", "message", "predicted", "probability", "folder"]
+    columns = ["file", "status", "reason", "message", "predicted", "probability", "uncertainty", "folder"]
     summary = pd.DataFrame(rows).reindex(columns=columns)
     out.mkdir(parents=True, exist_ok=True)
     write_frame(summary, out / "summary.csv")
@@ -160,7 +233,7 @@ def _overlay(ax: plt.Axes, image: np.ndarray, one: np.ndarray, peak: pd.Series, 
 
 def _free_name(file: Path, taken: set[str]) -> str:
     """A folder name for a file; two files of one name get different folders."""
-    stem = re.sub(r"[^\w.-]+", "_", file.name.split(".")[0]) or "film"
+    stem = re.sub(r"[^\w.-]+", "_", file.name.split(".")[0]) or "scan"
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem}-{number}", number + 1
@@ -171,4 +244,9 @@ def _free_name(file: Path, taken: set[str]) -> str:
 def _sentence(row: dict) -> str:
     if row["status"] == "error":
         return f"{row['file']}: {row['message']}"
-    return f"{row['file']}: {row['predicted']}, p(object) = {row['probability']:.3f}, maps in {row['folder']}"
+    if "uncertainty" in row:
+        answer = f"p(artifact) = {row['probability']:.3f}, mutual information {row['uncertainty']:.3f} nats, picture"
+    else:
+        answer = f"p(object) = {row['probability']:.3f}, maps"
+    noted = f" ({row['message']})" if row["status"] == "warning" else ""
+    return f"{row['file']}: {row['predicted']}, {answer} in {row['folder']}{noted}"

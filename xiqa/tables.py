@@ -1,7 +1,8 @@
 """Tables of the explainability study: group-bys of the observations, each number with its interval.
 
-Scores are shares of images; cells read ``score [low, high]`` in percent. With one network the interval is Wilson's over
-images; with several seeds it is over images and seeds together (:func:`xiqa.metrics.crossed_mean`).
+Scores are means over independent units (radiographs, patients) of the share of a unit's images that hit. With one
+network, and every image a unit of its own, the interval is Wilson's; otherwise it is over units and seeds together
+(:func:`xiqa.metrics.crossed_mean`): frames of one patient are not independent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ import pandas as pd
 
 from xiqa import claims
 from xiqa.metrics import crossed_mean, wilson
-from xiqa.observations import outcomes
+from xiqa.observations import by_unit, outcomes
 
 NORMGRAD = tuple(
     f"normgrad_{v}_{kind}" for v in ("bias", "scaling", "conv1x1", "conv3x3") for kind in ("single", "combined")
@@ -26,19 +27,23 @@ DID_NOT_LEARN = f"{claims.NOT_TESTABLE} (a classifier did not learn)"
 
 
 def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> dict[str, float]:
-    """Pointing-game score of a method: mean, low, high, images, seeds, degenerate (maps without a peak).
+    """Pointing-game score of a method: mean, low, high, images, units, seeds, degenerate (maps without a peak).
 
-    The interval is cut to [0, 1]: few seeds that differ much make one that is wider than what a share can be.
+    The interval is cut to [0, 1]: few seeds that differ much make one that is wider than what a share can be. Where all
+    units agree there is no spread to measure, and Wilson's interval over units stands instead.
     """
-    values = outcomes(frame, method, smoothed, tolerance).to_numpy()
-    found = crossed_mean(values)
+    table = outcomes(frame, method, smoothed, tolerance)
+    alone = bool((table.index.get_level_values("unit") == table.index.get_level_values("image")).all())
+    units, images = by_unit(table), len(table.dropna())
+    found = crossed_mean(units.to_numpy())
     found["low"], found["high"] = max(found["low"], 0.0), min(found["high"], 1.0)
-    if values.shape[1] == 1:
-        known = values[~np.isnan(values)]
-        found["low"], found["high"] = wilson(known.sum(), len(known))
-        found["mean"] = known.mean() if len(known) else np.nan
+    if len(units):
+        found["mean"] = float(units.to_numpy().mean())
+    if (alone and table.shape[1] == 1) or (len(units) and found["low"] == found["high"] and found["mean"] in (0, 1)):
+        found["low"], found["high"] = wilson(found["mean"] * len(units) if len(units) else 0, len(units))
     chosen = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
-    return found | {"degenerate": int((chosen["outcome"] == "degenerate").sum())}
+    degenerate = int((chosen["outcome"] == "degenerate").sum())
+    return found | {"images": images, "units": len(units), "degenerate": degenerate}
 
 
 def scores(frames: dict[str, pd.DataFrame], methods: Iterable[str], tolerance: float | None = None) -> pd.DataFrame:
@@ -63,6 +68,15 @@ def over_tolerances(frame: pd.DataFrame, methods: Iterable[str], tolerances: Seq
     return pd.DataFrame(rows)
 
 
+def rival_scores(rivals: pd.DataFrame) -> pd.DataFrame:
+    """Scores of rivals that see no network, a row a method; chance is known exactly and has no interval."""
+    frame = rivals.assign(seed=0)
+    rows = [{"method": method, **score(frame, method, smoothed=False)} for method in frame["method"].unique()]
+    found = pd.DataFrame(rows).set_index("method")
+    found.loc[["chance"], ["low", "high"]] = np.nan
+    return found
+
+
 def best_on_validation(frame: pd.DataFrame, candidates: Sequence[str] = NORMGRAD) -> str:
     """The NormGrad variant that speaks for NormGrad: highest smoothed score on the validation split."""
     # A variant without a verdict (a constant map) speaks for nobody.
@@ -70,16 +84,17 @@ def best_on_validation(frame: pd.DataFrame, candidates: Sequence[str] = NORMGRAD
 
 
 def differences(frame: pd.DataFrame, first: str, others: Iterable[str], smoothed: bool = True) -> dict[str, np.ndarray]:
-    """Paired differences (images, seeds) of one method minus each other one."""
+    """Paired differences (units, seeds) of one method minus each other one."""
     ours = outcomes(frame, first, smoothed)
     return {other: _minus(ours, outcomes(frame, other, smoothed)) for other in others}
 
 
 def _minus(first: pd.DataFrame, second: pd.DataFrame) -> np.ndarray:
-    """Images that both have, seeds in order; a series of another length is cut to the shorter."""
+    """Differences of images that both have, averaged by unit; a series of more seeds is cut to the shorter."""
     images = first.index.intersection(second.index)
     seeds = min(first.shape[1], second.shape[1])
-    return first.loc[images].to_numpy()[:, :seeds] - second.loc[images].to_numpy()[:, :seeds]
+    paired = first.loc[images].iloc[:, :seeds] - second.loc[images].iloc[:, :seeds].to_numpy()
+    return by_unit(paired).to_numpy()
 
 
 def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, float]:
@@ -87,13 +102,16 @@ def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, flo
 
     Returns
     -------
-    dictionary of dom, and the signed difference with its 90 % interval: difference, low, high.
+    dictionary of dom, and the signed difference with its 90 % interval over units: difference, low, high.
 
     """
-    a, b = (outcomes(frame, method, smoothed=True).mean(axis=1) for frame in (first, second))
-    paired = (a - b).dropna().to_numpy()[:, None]
-    found = crossed_mean(paired, confidence=0.90)
+    found = crossed_mean(_between(first, second, method), confidence=0.90)
     return {"dom": abs(found["mean"]), "difference": found["mean"], "low": found["low"], "high": found["high"]}
+
+
+def _between(first: pd.DataFrame, second: pd.DataFrame, method: str) -> np.ndarray:
+    """Differences (units, 1) of two networks, each averaged over its seeds."""
+    return _minus(*(outcomes(frame, method, smoothed=True).mean(axis=1).to_frame() for frame in (first, second)))
 
 
 class Evidence:
@@ -103,7 +121,7 @@ class Evidence:
     ----------
     trained, semi_random, fully_random : observations of the primary network on the test split.
     other : observations of the second architecture, or None.
-    validation : observations of the trained primary network on the validation split.
+    chosen : the NormGrad variant that speaks for NormGrad, chosen elsewhere than on these observations.
     ceilings : grid ceilings of the primary network.
     auc_low : lower bound of the test AUC of the worst classifier of the primary network.
     other_auc_low : the same of the second architecture; below 0.6 the comparison of architectures is not testable.
@@ -117,14 +135,14 @@ class Evidence:
         semi_random: pd.DataFrame,
         fully_random: pd.DataFrame,
         other: pd.DataFrame | None,
-        validation: pd.DataFrame,
+        chosen: str,
         ceilings: pd.DataFrame,
         auc_low: float,
         other_auc_low: float,
         delta: float,
     ):
         self.trained, self.semi_random, self.fully_random, self.other = trained, semi_random, fully_random, other
-        self.chosen = best_on_validation(validation)
+        self.chosen = chosen
         self.delta, self.auc_low, self.other_auc_low = delta, auc_low, other_auc_low
         last = ceilings[ceilings["single"] & ceilings["smoothed"]]
         self.ceiling = float(last["ceiling"].min())
@@ -162,13 +180,9 @@ class Evidence:
 
     def _stable(self) -> list[dict]:
         ours = outcomes(self.trained, self.chosen, True)
-        pairs = {
-            f"seed {a} - seed {b}": (ours[a] - ours[b]).dropna().to_numpy()[:, None]
-            for a, b in combinations(ours.columns, 2)
-        }
+        pairs = {f"seed {a} - seed {b}": _minus(ours[[a]], ours[[b]]) for a, b in combinations(ours.columns, 2)}
         if self.other is not None:
-            theirs = outcomes(self.other, self.chosen, True)
-            pairs["architectures"] = (ours.mean(axis=1) - theirs.mean(axis=1)).dropna().to_numpy()[:, None]
+            pairs["architectures"] = _between(self.trained, self.other, self.chosen)
         else:
             pairs["architectures"] = np.full((0, 1), np.nan)
         rows, verdicts = [], []
@@ -205,13 +219,13 @@ class Evidence:
         return ""
 
     @staticmethod
-    def _row(name: str, mean: float, low: float, high: float, verdict: str, smallest: float, images: int) -> dict:
+    def _row(name: str, mean: float, low: float, high: float, verdict: str, smallest: float, units: int) -> dict:
         return {
             "comparison": name,
             "difference": mean,
             "low": low,
             "high": high,
             "smallest visible": smallest,
-            "images": images,
+            "units": units,
             "verdict": verdict,
         }

@@ -4,9 +4,6 @@ Every draw of a step (augmentation, dropout) follows from (seed, step) and every
 so a training repeats exactly on one machine and does not depend on how batches are fetched.
 """
 
-import logging
-import os
-import warnings
 from pathlib import Path
 
 import lightning
@@ -22,25 +19,12 @@ from torchvision.transforms import v2
 
 from xiqa import models
 from xiqa.data.prepared import Prepared
-from xiqa.runner.fingerprints import device_kind, thread_cap
+from xiqa.loop import device, seed_step, trainer
 from xiqa.runner.store import write_frame
 from xiqa.synthetic import shapes
 
-# What a step prints is its epochs; Lightning's greetings are left out.
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-
 Images = Tensor | np.ndarray
 VALIDATION_SHARE = 0.1  # of the pretext's images
-
-
-def device() -> torch.device:
-    """The device of this run: ``XIQA_DEVICE``, by default the GPU where there is one."""
-    kind = device_kind(os.environ.get("XIQA_DEVICE", "auto"))
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "a GPU driver is there, but this torch cannot use it: run with --device cpu, or install torch with CUDA"
-        )
-    return torch.device(kind)
 
 
 def train_pretext(folder: Path, recipe: dict) -> None:
@@ -49,6 +33,8 @@ def train_pretext(folder: Path, recipe: dict) -> None:
     held_out = max(1, round(len(images) * VALIDATION_SHARE))
     torch.manual_seed(recipe["seed"])
     model = models.build(recipe["network"], num_classes=recipe["kinds"])
+    if recipe["zero_residual"]:
+        models.zero_residual(model)
     history = fit(model, (images[held_out:], kinds[held_out:]), (images[:held_out], kinds[:held_out]), recipe, folder)
     models.save(model, folder / "weights.pt", trained_to="name small shapes", kinds=list(shapes.KINDS))
     write_frame(history, folder / "history.csv")
@@ -77,8 +63,8 @@ def train_classifier(folder: Path, recipe: dict, prepared: Path, pretext: Path |
     rows = []
     for split in ("val", "test"):
         logits = predict(model, data.images(split))
-        names = data.records(split)["image"]
-        frame = pd.DataFrame({"split": split, "image": names, "label": labels[split].numpy()})
+        named = data.records(split)[["image", "unit"]]
+        frame = named.assign(split=split, label=labels[split].numpy())
         rows.append(frame.assign(logit_0=logits[:, 0], logit_1=logits[:, 1], probability=logits.softmax(1)[:, 1]))
     write_frame(pd.concat(rows), folder / "predictions.csv")
 
@@ -110,9 +96,6 @@ def fit(
     DataFrame with a row an epoch: epoch, train_loss, val_loss, val_auc, val_accuracy, kept.
 
     """
-    torch.set_num_threads(thread_cap())
-    # Deterministic mode would also fill every new tensor, which costs a third of the time and changes no result here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
     if not recipe["stochastic_depth"]:
         for module in model.modules():
             if isinstance(module, StochasticDepth):
@@ -122,26 +105,8 @@ def fit(
         dirpath=folder / "checkpoints", monitor="val_auc", mode="max", save_weights_only=True
     )
     history = _History()
-    with warnings.catch_warnings():
-        # One process feeds the network here: worker processes would change the order of random draws for no gain.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*number of training batches.*")
-        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-        trainer = lightning.Trainer(
-            accelerator="gpu" if device().type == "cuda" else "cpu",
-            devices=1,
-            precision="bf16-mixed" if recipe["precision"] == "bf16" else "32-true",
-            max_epochs=recipe["epochs"],
-            callbacks=[keep, history],
-            logger=False,
-            deterministic="warn",
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            inference_mode=False,
-        )
-        trainer.fit(
+    with trainer(recipe["epochs"], recipe["precision"], [keep, history]) as lightning_trainer:
+        lightning_trainer.fit(
             task,
             DataLoader(_Pairs(*train), recipe["batch"], sampler=_Order(len(train[0]), recipe["seed"])),
             DataLoader(_Pairs(*val), 32),
@@ -198,7 +163,7 @@ class _Task(lightning.LightningModule):
         return self.model(models.normalise(images).to(memory_format=torch.channels_last))
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        torch.manual_seed(self.recipe["seed"] * 1_000_003 + self.global_step)
+        seed_step(self.recipe["seed"], self.global_step)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch

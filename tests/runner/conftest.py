@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPES = """
 PROFILES = {"quick": type("Profile", (), {"embedded": {"object_cxr": {"size": 8}}})}
 PRODUCTS = {"01_data": ["table_datasets"], "02_training": [], "03_saliency": ["fig_layers"], "05_pointing_game": []}
+IMAGES = ("object_cxr",)
+DATASETS = dict.fromkeys(PRODUCTS, IMAGES)
 NOT_RUN = {"table_3_lvot": "it waits for its data"}
 EPOCHS = 1
 
@@ -22,7 +24,11 @@ def training_steps(profile, weights=None):
     return {"pretext-net": (), "net-s0": ("pretext-net",)}
 
 
-def resolved(profile, recipe, weights=None):
+def datasets(profile, notebook, recipe=None):
+    return () if recipe == "pretext-net" else IMAGES
+
+
+def resolved(profile, notebook, recipe=None, weights=None):
     return {"epochs": EPOCHS} if recipe == "net-s0" else {}
 """
 

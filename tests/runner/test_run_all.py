@@ -232,7 +232,7 @@ def test_second_run_on_the_same_folder_is_refused(toy):
         (["--only", "05_pointin_game"], "do you mean 05_pointing_game"),
         (["--only", "9"], "There is no step that begins with '9'; there are 01_data, "),
         (["--object-cxr", "nowhere"], "--object-cxr: there is no folder nowhere."),
-        (["--lvot", "."], "--lvot: this version has no notebook that reads LVOT frames"),
+        (["--lvot", "nowhere"], "--lvot: there is no folder nowhere"),
         (["--jobs", "0"], "at least 1"),
         (["--jobs", "900", "--threads", "2"], "need 1800 cores"),
         (["--profile", "huge"], "invalid choice: 'huge'"),

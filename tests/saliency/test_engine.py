@@ -205,6 +205,13 @@ def test_silu_without_a_choice_raises_only_for_guided_methods(efficientnet, pict
     assert explain(efficientnet, images, ["gradcam", "input_x_gradient"])
 
 
+def test_a_target_made_in_inference_mode_is_as_good_as_any(resnet18, pictures):
+    with torch.inference_mode():
+        predicted = resnet18(pictures).argmax(1)
+    found = explain(resnet18, pictures, ["gradcam"], target=predicted)["gradcam"]
+    assert torch.equal(found, explain(resnet18, pictures, ["gradcam"])["gradcam"])
+
+
 def test_frozen_parameters_and_contexts_without_gradients_make_no_difference(resnet18, pictures):
     free = explain(resnet18, pictures)
     resnet18.requires_grad_(False)

@@ -224,7 +224,8 @@ def _classes(target: int | Tensor | None, logits: Tensor) -> Tensor:
     count, classes = logits.shape
     if target is None:
         return logits.detach().argmax(1)
-    chosen = torch.as_tensor(target, device=logits.device)
+    # A copy: a tensor made in inference mode may not be kept for a backward pass.
+    chosen = torch.as_tensor(target, device=logits.device).clone()
     if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.shape not in ((), (count,)):
         raise ValueError(f"target must be None, an int or {count} ints, one an image")
     chosen = chosen.long().expand(count)

@@ -5,6 +5,7 @@ known name. A folder that is being written bears ``writing.json``, a finished on
 neither belongs to somebody else and is refused, never deleted.
 """
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterable
@@ -14,15 +15,13 @@ from types import ModuleType
 from xiqa.runner.fingerprints import closure, code_digest, digest
 from xiqa.runner.store import data_root, write_bytes
 
-GENERATORS = {"object_cxr": "xiqa.synthetic.chest"}
+GENERATORS = {"object_cxr": "xiqa.synthetic.chest", "lvot": "xiqa.synthetic.heart", "mri": "xiqa.synthetic.head"}
 WRITING, COMPLETE = "writing.json", "complete.json"
 
 
 def generator(name: str) -> ModuleType:
     """The module that writes a data set: ``write(folder, spec)``. Imported here, since it needs imaging libraries."""
-    from xiqa.synthetic import chest
-
-    return {"object_cxr": chest}[name]
+    return importlib.import_module(GENERATORS[name])
 
 
 def fingerprint(name: str, spec: dict) -> str:

@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from xiqa import claims, mri_bench, mri_claims, uncertainty
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat([0, 1], [600, 200])
+BENCH = mri_bench.Bench(pd.DataFrame({"label": LABELS, "subject": np.arange(800) // 2}), draws=400)
+
+
+def network(gain, seed=0):
+    z = np.random.default_rng(seed).normal(size=800) + gain * (2 * LABELS - 1)
+    p = 1 / (1 + np.exp(-z))
+    return p, uncertainty.best_f1(LABELS, p, BENCH.weight)
+
+
+def verdict(table):
+    return table["verdict on the claim"].iloc[0]
+
+
+def draws(centre, sd, seeds=1):
+    spread = sd * np.random.default_rng(1).normal(size=(seeds, 2001))
+    spread[:, 0] = 0
+    return centre + spread
+
+
+class TestRule:
+    @pytest.mark.parametrize(
+        ("centre", "sd", "expected"),
+        [
+            (0.20, 0.02, claims.SUPPORTED),
+            (-0.10, 0.02, claims.NOT_SUPPORTED),
+            (0.03, 0.05, claims.UNDECIDED),
+            (0.01, 0.001, claims.NOT_SUPPORTED),  # surely above 0, but too small to matter
+            (np.nan, 0.1, claims.NOT_TESTABLE),
+        ],
+    )
+    def test_verdicts(self, centre, sd, expected):
+        assert mri_claims.compare({"a": draws(centre, sd)}, 0.02, 10)[0].verdict == expected
+
+    def test_a_seed_of_the_other_sign_leaves_it_undecided(self):
+        values = np.vstack([draws(0.5, 0.01), draws(-0.01, 0.01)])
+        assert mri_claims.compare({"a": values}, 0.02, 10)[0].verdict == claims.UNDECIDED
+
+    def test_intervals_widen_with_the_family_and_keep_its_order(self):
+        one = mri_claims.compare({"a": draws(0.1, 0.05)}, 0.02, 10)[0]
+        many = mri_claims.compare({"b": draws(0.0, 0.05), "a": draws(0.1, 0.05), "c": draws(0.0, 0.05)}, 0.02, 10)
+        assert [d.name for d in many] == ["b", "a", "c"]
+        assert many[1].low < one.low
+        assert many[1].smallest > one.smallest
+
+
+class TestArms:
+    def test_a_clearly_better_ramp_is_supported(self):
+        arms = {"ramp": [network(3.5)], "baseline": [network(1.0, 1)], "focal": [network(1.2, 2)]}
+        table = mri_claims.arms_claim(BENCH, arms, 0.02)
+        assert verdict(table) == claims.SUPPORTED
+        assert table["decides"].tolist() == ["yes", "no", "no"] * 2
+        assert (table["units"] == 400).all()
+
+    def test_a_worse_one_is_not(self):
+        arms = {"ramp": [network(1.0)], "baseline": [network(3.5, 1)], "focal": [network(3.0, 2)]}
+        assert verdict(mri_claims.arms_claim(BENCH, arms, 0.02)) == claims.NOT_SUPPORTED
+
+    def test_an_arm_that_was_not_trained_keeps_the_claim_open(self):
+        table = mri_claims.arms_claim(BENCH, {"ramp": [network(3.5)], "baseline": [network(1.0, 1)]}, 0.02)
+        assert verdict(table) == "undecided (not trained in this profile: focal)"
+        assert mri_claims.arms_claim(BENCH, {"ramp": [network(3)]}, 0.02)["verdict"].iloc[0].startswith("not testable")
+
+    def test_a_network_that_did_not_learn_bars_it(self):
+        arms = {"ramp": [network(3.5)], "baseline": [network(0.0, 1)], "focal": [network(1.2, 2)]}
+        assert verdict(mri_claims.arms_claim(BENCH, arms, 0.02)) == "not testable (a network did not learn)"
+
+    def test_seeds_are_compared_pairwise(self):
+        arms = {name: [network(g, s) for s in range(3)] for name, g in (("ramp", 3.5), ("baseline", 1), ("focal", 1))}
+        assert (mri_claims.arms_claim(BENCH, arms, 0.02)["seeds"] == 3).all()
+
+
+class TestReferral:
+    def way(self, knows=True):
+        p, theta = network(1.5)
+        error = (p >= theta) != (LABELS == 1)
+        u = error + 0.1 * RNG.random(800) if knows else RNG.random(800)
+        return p, mri_bench.Referral("u", theta, 0.5, p >= theta, u < (0.5 if knows else 0.9), u)
+
+    def test_an_uncertainty_that_knows_the_errors(self):
+        p, way = self.way()
+        frame = pd.DataFrame({"probability": p})
+        rivals = mri_bench.rivals(BENCH, frame, way.theta, 0.1)[:2]
+        table = mri_claims.referral_claim(BENCH, 2, p, way, rivals, delta=0.001)
+        assert verdict(table) == claims.SUPPORTED
+        assert table["decides"].tolist()[:2] == ["yes", "yes"]
+        assert table["comparison"].str.contains("nearest first").any()
+        assert not table["comparison"].eq("kept - kept by 'p alone, highest first', F1").any()
+
+    def test_one_that_knows_nothing(self):
+        p, way = self.way(knows=False)
+        assert verdict(mri_claims.referral_claim(BENCH, 4, p, way, [], 0.02)) != claims.SUPPORTED
+
+    def test_without_a_referral_there_is_nothing_to_judge(self):
+        p, way = self.way()
+        nobody = mri_bench.Referral("u", way.theta, np.inf, way.flagged, np.ones(800, bool), way.uncertainty)
+        assert (
+            verdict(mri_claims.referral_claim(BENCH, 2, p, nobody, [], 0.02)) == "not testable (no scan was referred)"
+        )
+
+
+def test_convergence_is_supported_where_each_step_comes_closer():
+    z = RNG.normal(size=800) + LABELS
+    noisy = 1 / (1 + np.exp(-(z + RNG.normal(size=(100, 800)))))
+    found = uncertainty.convergence(np.stack([1 - noisy, noisy], -1), LABELS, repeats=20)
+    table = mri_claims.convergence_claim(found, 0.02)
+    assert verdict(table) == claims.SUPPORTED
+    assert table["comparison"].tolist()[0] == "SSE, 1 - 10 / 1 samples"
+    barred = mri_claims.convergence_claim(found, 0.02, barred=True)
+    assert verdict(barred).startswith(claims.NOT_TESTABLE)
+
+
+def test_too_few_samples_cannot_converge():
+    mc = RNG.dirichlet([1, 1], (10, 800))
+    found = uncertainty.convergence(mc, LABELS, repeats=2)
+    assert "too few" in verdict(mri_claims.convergence_claim(found, 0.02))
+
+
+def test_what_is_not_tested_says_why():
+    table = mri_claims.not_tested(4, "no network was trained with flips")
+    assert verdict(table) == "not testable (no network was trained with flips)"

@@ -1,0 +1,90 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from xiqa import metrics, mri_bench, mri_figures, mri_tables, uncertainty
+
+mpl.use("Agg")
+
+
+def side(count, artifacts, seed):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], [count, artifacts])
+    z = rng.normal(size=len(labels)) + 2 * labels - 1
+    p = 1 / (1 + np.exp(-(z + rng.normal(size=(20, len(labels))))))
+    about = pd.DataFrame({"label": labels, "subject": np.arange(len(labels))})
+    return pd.concat([about, uncertainty.decompose(np.stack([1 - p, p], -1))], axis=1)
+
+
+@pytest.fixture(scope="module")
+def sides():
+    val, test = side(100, 30, 0), side(150, 50, 1)
+    return val, test, mri_bench.Bench(test, draws=20)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_curves_are_named_by_their_area(sides):
+    _, test, bench = sides
+    found = mri_figures.roc_curves(bench.labels, {"a": test["probability"], "b": -test["probability"]})
+    area = metrics.auc(bench.labels, test["probability"])[0]
+    assert set(found["curve"]) == {f"a (AUC {area:.3f})", f"b (AUC {1 - area:.3f})"}
+    assert len(mri_figures.draw_roc(found).axes) == 2
+    assert len(mri_figures.draw_roc(found, zoom=False).axes) == 1
+
+
+def test_means_over_halvings():
+    found = pd.DataFrame({"samples": [1, 1, 10], "repeat": [0, 1, 0], "auc": [0.8, 0.9, 0.9], "sse": [1.0, 3.0, 1.0]})
+    table = mri_figures.summarised(found.assign(nmse=1.0)).set_index("samples")
+    assert table.loc[1, "auc"] == pytest.approx(0.85)
+    assert table.loc[1, "sse_sd"] == pytest.approx(np.sqrt(2))
+    mri_figures.draw_convergence(table.reset_index(), table.reset_index())
+
+
+def test_kept_curves_start_with_all_scans(sides):
+    val, test, bench = sides
+    curves = mri_figures.referral_curves(val, test, bench)
+    first = curves[np.isinf(curves["eta"])]
+    assert set(first["metric"]) == set(uncertainty.METRICS)
+    assert (first["retained"] == 1).all()
+    assert curves.groupby("metric", sort=False)["retained"].apply(lambda r: r.is_monotonic_decreasing).all()
+
+
+def test_rejection_starts_with_everything(sides):
+    _, test, bench = sides
+    found = mri_figures.rejection_curves(test, 0.5, bench, retained=(1.0, 0.8))
+    whole = found[found["retained"] == found["retained"].max()]
+    expected = metrics.detection(bench.labels, test["probability"] >= 0.5, bench.weight)
+    assert whole["accuracy"].to_numpy() == pytest.approx(float(expected["accuracy"]))
+    assert found["retained"].min() >= 0.8 - 1e-9
+    curves = mri_figures.referral_curves(sides[0], test, bench)
+    assert len(mri_figures.draw_referral(curves, found).axes) == 5
+
+
+def test_flags_run_from_everything_to_nothing(sides):
+    val, test, bench = sides
+    curves = mri_figures.flag_curves(val, test, bench, "mutual_information", 0.1)
+    plain = curves[curves["eta"] == "no referral"]
+    assert plain["dffmr"].max() == pytest.approx(100)
+    assert (plain["dffmr"].min(), plain["udm"].max()) == pytest.approx((0, 2))
+    assert (plain["udm"].diff().dropna() >= -1e-9).all()
+    figure = mri_figures.draw_flags(curves, {"here": (10, 0.5)}, (17.29, 0.15))
+    assert "UK Biobank 17.29 %, 0.15 %" in [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+
+
+def test_the_other_figures_are_drawn(sides):
+    _, test, bench = sides
+    table = mri_tables.reliability(bench, test["probability"].to_numpy())
+    assert len(mri_figures.draw_calibration({"a": table, "b": table}).axes) == 4
+    ramps = pd.DataFrame(
+        {"study": ["a", "a", "b"], "ramp": ["x", "x", "y"], "epoch": [0, 1, 0], "size": 5, "clean": 0.5}
+    )
+    assert len(mri_figures.draw_ramps(ramps).axes) == 4
+    counts = pd.DataFrame([{"setting": name, "tn": 5, "fp": 1, "fn": 0, "tp": 0} for name in "abcde"])
+    assert len(mri_figures.draw_confusion(counts).axes) == 8

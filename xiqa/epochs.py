@@ -1,0 +1,96 @@
+"""What each epoch of a training on volumes shows, in which batches, and at which learning rate.
+
+Every arm of the study ends after the same number of gradient steps; how many epochs that makes depends on its sets.
+"""
+
+import bisect
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiqa import imbalance
+
+
+class Epoch(NamedTuple):
+    """One epoch: its number from 0, its set, and its share of the gradient steps."""
+
+    number: int
+    size: int
+    clean_fraction: float
+    first_step: int
+    steps: int
+
+
+def schedule(
+    steps: int, batch: int, end: int, artifacts: int, ramp_epochs: int = 0, start: int | None = None
+) -> list[Epoch]:
+    """Epochs that spend exactly ``steps`` gradient steps on batches of at most ``batch`` scans; the last may be cut.
+
+    Without ``ramp_epochs`` every epoch shows all ``end`` scans; with it the set grows from ``start``, as
+    :func:`xiqa.imbalance.ramp` says.
+    """
+    if steps < 1 or batch < 1:
+        raise ValueError(f"a training needs at least one step of one scan, not {steps} steps of {batch}")
+    found: list[Epoch] = []
+    done = 0
+    while done < steps:
+        size, clean = imbalance.ramp(len(found), ramp_epochs, end if start is None else start, end, artifacts)
+        taken = min(-(-size // batch), steps - done)
+        found.append(Epoch(len(found), size, clean, done, taken))
+        done += taken
+    return found
+
+
+def epochs(labels: NDArray[np.int64], recipe: dict) -> list[Epoch]:
+    """The epochs that a recipe makes of its gradient steps on training scans with these labels, 0 | 1.
+
+    The ramp, and the priming stage, start from all artifacts and as many clean scans.
+    """
+    artifacts, scans = int((labels == 1).sum()), len(labels)
+    if not 0 < artifacts < scans:
+        raise ValueError(f"training needs clean scans and artifacts, but has {scans - artifacts} and {artifacts}")
+    few = min(2 * artifacts, scans)
+    end = few if recipe["stage"] == "priming" else scans
+    return schedule(recipe["steps"], recipe["batch"], end, artifacts, recipe["ramp_epochs"], few)
+
+
+def batches(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> list[NDArray[np.int64]]:
+    """Positions of the scans in each batch of an epoch; its batches differ in size by one at most.
+
+    So none is too small for batch normalisation. Shuffled, every scan of the epoch's set is shown once (unless the
+    epoch is cut).
+    """
+    chosen = imbalance.subset(labels, epoch.size, recipe["seed"])
+    if recipe["sampler"] == "balanced":
+        order = imbalance.balanced_order(labels[chosen], recipe["seed"], epoch.number)
+    else:
+        order = imbalance.shuffled_order(len(chosen), recipe["seed"], epoch.number)
+    return np.array_split(chosen[order], -(-epoch.size // recipe["batch"]))[: epoch.steps]
+
+
+def rate(step: int, plan: Sequence[Epoch], rates: Sequence[float], decay: int) -> float:
+    """Triangular cyclical learning rate: base to maximum and back once an epoch.
+
+    With n steps in the epoch, step i of it has base + a (1 - abs(2 i / n - 1)). The amplitude a is maximum - base; in
+    the last ``decay`` epochs, at most a fifth of all, it is multiplied by alpha^(epoch - cutoff), where cutoff is the
+    first of them and alpha = exp(ln(1e-6) / decay).
+
+    Parameters
+    ----------
+    step : gradient steps done before, over the whole training.
+    plan : the training's epochs.
+    rates : base and maximum.
+    decay : epochs.
+
+    """
+    epoch = plan[bisect.bisect_right(plan, step, key=lambda each: each.first_step) - 1]
+    height = max(0.0, 1 - abs(2 * (step - epoch.first_step) / epoch.steps - 1))
+    return rates[0] + (rates[1] - rates[0]) * height * _amplitude(epoch.number, len(plan), decay)
+
+
+def _amplitude(epoch: int, epochs: int, decay: int) -> float:
+    decay = min(decay, epochs // 5)
+    late = epoch - (epochs - decay)
+    return 1e-6 ** (late / decay) if late > 0 else 1.0

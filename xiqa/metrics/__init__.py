@@ -1,0 +1,52 @@
+"""Metrics and their intervals; nothing here knows a network or a file."""
+
+from xiqa.metrics.classification import calibration_bin, classification, expected_calibration_error
+from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
+from xiqa.metrics.selective import (
+    augrc,
+    aurc,
+    balanced_augrc,
+    balanced_aurc,
+    coverage_at_risk,
+    dffmr,
+    excess_aurc,
+    risk_at_coverage,
+    risk_coverage,
+    udd,
+    udm,
+)
+from xiqa.metrics.weighted import (
+    calibration,
+    detection,
+    estimate,
+    prevalence_weights,
+    ranking,
+    resample,
+)
+
+__all__ = [
+    "auc",
+    "augrc",
+    "aurc",
+    "balanced_augrc",
+    "balanced_aurc",
+    "calibration",
+    "calibration_bin",
+    "classification",
+    "clustered_wilson",
+    "coverage_at_risk",
+    "crossed_mean",
+    "detection",
+    "dffmr",
+    "estimate",
+    "excess_aurc",
+    "expected_calibration_error",
+    "prevalence_weights",
+    "ranking",
+    "resample",
+    "risk_at_coverage",
+    "risk_coverage",
+    "udd",
+    "udm",
+    "wilson",
+]

@@ -1,0 +1,140 @@
+"""Every choice of an experiment, once, with its source: what is trained, on what, and how it is judged.
+
+Sources: P the papers, C the authors' code, O ours. A recipe enters fingerprints by its values, so editing one recipe,
+or adding another, repeats nothing else. This module loads no torch.
+
+Three profiles: ``smoke`` shows that everything runs (its numbers mean nothing), ``quick`` is for a laptop and makes the
+committed figures, ``paper`` has the papers' sizes and wants a GPU.
+"""
+
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+from xiqa.recipes.contents import DATASETS, IMAGES, NOT_RUN, PRODUCTS, VOLUMES
+from xiqa.recipes.kinds import (
+    Classifier,
+    Pretext,
+    Profile,
+    Recipe,
+    VolumeClassifier,
+    classifier_name,
+    priming_name,
+    volume_name,
+)
+from xiqa.recipes.profiles import PROFILES
+from xiqa.runner.fingerprints import device_kind
+
+__all__ = [
+    "DATASETS",
+    "IMAGES",
+    "NOT_RUN",
+    "PRODUCTS",
+    "PROFILES",
+    "VOLUMES",
+    "Classifier",
+    "Pretext",
+    "Profile",
+    "Recipe",
+    "VolumeClassifier",
+    "classifier_name",
+    "priming_name",
+    "volume_name",
+]
+
+TOLERANCE = 15  # px, at every image size (C: their scripts use it at 600 and at 224 alike)
+TOLERANCE_MIDL = 25  # px (C: midl branch)
+TOLERANCES = (4, 8, 10, 15, 20, 25, 30, 40)  # px (O: the figure over tolerances)
+SMOOTHING = {"sigma": 1.0, "size": 11}  # px (C)
+DELTA = 0.02  # smallest difference of pointing-game scores that matters to a claim (O)
+CONFIDENCE = 0.95
+PREVALENCE = 0.02  # of artifacts, which enriched sets are reweighted to (P)
+REVIEW_SHARE = 0.10  # of validation scans that the threshold of uncertainty sends to review (O)
+
+
+def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Name of each recipe -> names of the recipes whose weights it starts from.
+
+    With ``weights="imagenet"`` the 2D networks start from torchvision's weights and no pretext is trained.
+    """
+    chosen = PROFILES[profile]
+    steps = {} if weights == "imagenet" else {f"pretext-{p.network}": () for p in chosen.pretexts}
+    for c in chosen.classifiers:
+        needs = (f"pretext-{c.network}",) if f"pretext-{c.network}" in steps and c.start == "pretext" else ()
+        steps[classifier_name(c.dataset, c.network, c.seed)] = needs
+    for v in chosen.volumes:
+        steps[volume_name(v)] = (priming_name(v),) if v.start == "priming" else ()
+    return steps
+
+
+def recipe(profile: str, name: str, weights: str | None = None) -> Recipe:
+    """The recipe of that name, with the precision that this machine is fast in.
+
+    Raises
+    ------
+    ValueError : no such recipe in the profile.
+
+    """
+    chosen = PROFILES[profile]
+    named: dict[str, Recipe] = {f"pretext-{p.network}": p for p in chosen.pretexts}
+    named |= {classifier_name(c.dataset, c.network, c.seed): c for c in chosen.classifiers}
+    named |= {volume_name(v): v for v in chosen.volumes}
+    if name not in named:
+        raise ValueError(f"profile {profile} has no recipe {name!r}: it has {', '.join(named)}")
+    found = named[name]
+    if weights == "imagenet" and isinstance(found, Classifier) and found.start == "pretext":
+        found = replace(found, start="imagenet")
+    return replace(found, precision=precision(found.network)) if found.precision == "auto" else found
+
+
+def datasets(profile: str, notebook: str, name: str | None = None) -> tuple[str, ...]:
+    """The data sets that a step reads: those of its notebook, or the one of its recipe."""
+    if name is None:
+        return DATASETS[notebook]
+    found = recipe(profile, name)
+    return () if isinstance(found, Pretext) else (found.dataset,)
+
+
+def resolved(profile: str, notebook: str, name: str | None = None, weights: str | None = None) -> dict:
+    """Plain values that a step's result depends on: one recipe, or what its notebook reads of the profile."""
+    if name is not None:
+        return asdict(recipe(profile, name, weights))
+    chosen = PROFILES[profile]
+    kept = ("name", "heads", "shown", "missing", "samples", "randomised", "maps_batch")
+    plain = {key: value for key, value in asdict(chosen).items() if key in kept}
+    plain["embedded"] = {each: chosen.embedded[each] for each in DATASETS[notebook]}
+    if notebook == "01_data":
+        sizes = {c.dataset: c.size for c in chosen.classifiers} | {v.dataset: v.shape for v in chosen.volumes}
+        return {"profile": plain, "sizes": sizes}
+    read = DATASETS[notebook]
+    trained = {each: asdict(recipe(profile, each, weights)) for each in training_steps(profile, weights)}
+    trained = {each: values for each, values in trained.items() if values.get("dataset", IMAGES[0]) in read}
+    judged = {
+        "tolerances": [TOLERANCE, TOLERANCE_MIDL, *TOLERANCES], "smoothing": SMOOTHING, "delta": DELTA,
+        "prevalence": PREVALENCE, "review": REVIEW_SHARE,
+    }  # fmt: skip
+    return {"trained": trained, "judged": judged, "profile": plain}
+
+
+def embedded_specs() -> list[tuple[str, str, dict]]:
+    """(profile, data set, what is simulated) of every embedded data set that some profile uses."""
+    return [(p.name, name, spec) for p in PROFILES.values() for name, spec in p.embedded.items()]
+
+
+def precision(network: str) -> str:
+    """``bf16`` or ``32``: what trains faster here (``benchmarks/training_step.py`` measures it).
+
+    bfloat16 pays on a GPU and on CPUs with AMX (1.8 to 3.3 times); EfficientNet's depthwise convolutions are slower in
+    it on a CPU.
+    """
+    if device_kind() == "cuda":
+        return "bf16"
+    return "bf16" if _has_amx() and network != "efficientnet_b0" else "32"
+
+
+@cache
+def _has_amx() -> bool:
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
