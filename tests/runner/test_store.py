@@ -1,4 +1,5 @@
 import math
+import threading
 import time
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_an_entry_is_computed_once_and_again_for_other_arguments_or_data(shelf):
 def test_a_failure_leaves_nothing(shelf):
     with pytest.raises(RuntimeError, match="in the middle"):
         shelf.path(broken)
-    assert list((shelf.folder / "broken").iterdir()) == []
+    assert [path for path in shelf.folder.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
 def test_key_follows_code_device_and_threads(shelf, monkeypatch):
@@ -112,3 +113,23 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_what_two_processes_need_is_computed_once(tmp_path):
+    lock, log = tmp_path / "x.lock", tmp_path / "log"
+
+    def work(name):
+        with store.exclusive(lock):
+            with open(log, "a") as handle:
+                handle.write(f"{name} begins\n")
+            time.sleep(0.05)
+            with open(log, "a") as handle:
+                handle.write(f"{name} ends\n")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = log.read_text().split()
+    assert [lines[i] == lines[i + 2] for i in range(0, len(lines), 4)] == [True] * 3

@@ -6,6 +6,8 @@ computes what is missing, whether a runner or a person executes the cell. Entrie
 and renamed when complete, so a half-written one is never read.
 """
 
+import contextlib
+import fcntl
 import gzip
 import io
 import json
@@ -14,7 +16,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -73,19 +75,24 @@ class Store:
         entry = self.folder / function.__name__ / digest(key)
         if (entry / "entry.json").is_file():
             return entry
+        with exclusive(entry.with_name(f".{entry.name}.lock")):
+            if not (entry / "entry.json").is_file():
+                self._compute(entry, key, function, arguments | (unkeyed or {}))
+        return entry
+
+    def _compute(self, entry: Path, key: dict, function: Callable, arguments: dict) -> None:
         if not self.quiet:
             print(f"computing {function.__name__} {entry.name}", file=sys.stderr)
         started = time.monotonic()
         temporary = entry.with_name(f".{entry.name}-{uuid.uuid4().hex[:8]}")
         temporary.mkdir(parents=True)
         try:
-            function(temporary, **arguments, **(unkeyed or {}))
+            function(temporary, **arguments)
             about = {"key": key, "seconds": round(time.monotonic() - started, 1)}
             (temporary / "entry.json").write_text(json.dumps(about, indent=1, sort_keys=True))
             _settle(temporary, entry)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return entry
 
     def frame(self, function: Callable, *, data: str = "", unkeyed: dict | None = None, **arguments) -> pd.DataFrame:
         """Table that ``function(**arguments)`` returns, kept as CSV; always read back, so old and new are the same."""
@@ -121,6 +128,19 @@ class Store:
         if isinstance(value, list | tuple):
             return [self._value(inner) for inner in value]
         return value
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Let one process at a time do what several need: the others wait. ``path`` is a lock file, empty, that stays.
+
+    Where the file system knows no locks nobody waits, and the same work may be done twice; both results are the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as handle:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _settle(temporary: Path, entry: Path) -> None:

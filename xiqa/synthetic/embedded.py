@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from xiqa.runner.fingerprints import closure, code_digest, digest
-from xiqa.runner.store import data_root, write_bytes
+from xiqa.runner.store import data_root, exclusive, write_bytes
 
 GENERATORS = {"object_cxr": "xiqa.synthetic.chest", "lvot": "xiqa.synthetic.heart", "mri": "xiqa.synthetic.head"}
 WRITING, COMPLETE = "writing.json", "complete.json"
@@ -61,11 +61,17 @@ def folder(name: str, profile: str, spec: dict) -> Path:
             "place for embedded data with XIQA_DATA.",
         )
     about = {"name": name, "profile": profile, "fingerprint": expected, "spec": spec}
+    with exclusive(data_root() / f".{name}-{expected}.lock"):
+        if not is_complete(target, expected):
+            _write(target, about)
+    return target
+
+
+def _write(target: Path, about: dict) -> None:
     write_bytes(target / WRITING, json.dumps(about, indent=1).encode())
-    generator(name).write(target, spec)
+    generator(about["name"]).write(target, about["spec"])
     write_bytes(target / COMPLETE, json.dumps({**about, "files": count(target)}, indent=1).encode())
     (target / WRITING).unlink(missing_ok=True)
-    return target
 
 
 def is_complete(target: Path, expected: str) -> bool:
