@@ -22,7 +22,7 @@ ARMS = {
     "focal": {"loss": "focal"},
     "balanced": {"sampler": "balanced"},
     "ramp": {"ramp_epochs": 2},
-    "flips": {"flip": True},
+    "flips": {"flip": True, "precision": "bf16"},
     "priming": {"stage": "priming"},
 }
 

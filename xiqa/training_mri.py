@@ -294,7 +294,8 @@ def _class_weight(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> Tens
 
 def _loss(model: nn.Module, volumes: Tensor, labels: Tensor, recipe: dict, weight: Tensor | None, step: int) -> Tensor:
     if recipe["flip"]:
-        volumes = _flipped(volumes, np.random.default_rng([recipe["seed"], step, _FLIPS]))
+        # Autocast to bfloat16 cannot stack what is in half precision.
+        volumes = _flipped(volumes.float(), np.random.default_rng([recipe["seed"], step, _FLIPS]))
     gamma = recipe["gamma"] if recipe["loss"] == "focal" else 0.0
     return imbalance.focal_loss(model(_input(volumes, recipe["precision"])).float(), labels, gamma, weight)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa.synthetic.heart import Planning, acquisition, anatomy, chambers, cycle, geometry, signal
+from xiqa.synthetic.heart import Planning, acquisition, anatomy, chambers, cycle, geometry, planning, signal
 from xiqa.synthetic.heart.planning import VISIBLE, View, plan
 
 
@@ -146,8 +146,9 @@ def test_plans_have_the_spread_of_experts_with_a_tail_and_no_side():
     plans = [plan(np.random.default_rng([3, k])) for k in range(3000)]
     tilts = np.array([p.tilt for p in plans])
     assert abs((tilts > 0).mean() - 0.5) < 0.03
-    assert 6.5 < np.abs(tilts).mean() < 9.5
-    assert np.quantile(np.abs(tilts), 0.3) < 5.2 < np.quantile(np.abs(tilts), 0.5)
+    expected = (1 - planning.TAIL) * planning.EXPERT[0] + planning.TAIL * planning.CARELESS[0]
+    assert abs(np.abs(tilts).mean() - expected) < 0.5
+    assert 0.15 < (np.abs(tilts) < planning.EXPERT[0]).mean() < 0.35
     assert np.abs(tilts).max() <= 28
 
 
