@@ -35,6 +35,8 @@ lvot = None  # folder of real cine frames; None: the embedded ones
 mri = None  # folder of real brain volumes; None: the embedded ones
 
 # %%
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -106,7 +108,7 @@ def row_of(line, name, label, text):
     records = data.records("test").drop_duplicates("unit") if name == "lvot" else data.records("test")
     chosen = records.index[records["label"] == label][:count]
     for ax, i in zip(line, chosen, strict=False):
-        title = records["image"][i].split("/")[-1]
+        title = Path(records["image"][i]).name
         pictures.radiograph(ax, data.images("test")[i], data.shapes("test", i), title)
     line[0].text(-0.08, 0.5, text, rotation=90, va="center", ha="right", transform=line[0].transAxes)
 
