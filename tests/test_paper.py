@@ -140,7 +140,13 @@ def test_real_films_are_used_and_a_damaged_one_is_named(paper, tmp_path):
     assert "00002.png" in executed
 
 
-DAMAGED = {"flat": "constant", "missing_values": "NaN", "series": "volumes", "cine": "volumes", "cut": "truncated"}
+DAMAGED = {
+    "flat": "same value",
+    "missing_values": "NaN",
+    "series": "holds 3 volumes",
+    "cine": "a single slice over time",
+    "cut": "cut short",
+}
 
 
 def lay_out_heads(root, shape=(40, 44, 36)):

@@ -11,7 +11,10 @@ from xiqa.synthetic.heart.geometry import Points
 
 VISIBLE = 150.0  # mm^2 of outflow tract or root in the plane from which a frame is labelled as showing it
 EXPERT = (5.2, 3.8)  # mean and spread of the angle between planned and true four-chamber plane (Blansit 2019), degrees
-CARELESS = (16.0, 5.0)  # the heavier tail, ours: plans so far off that small networks can learn from a few hundred of them
+CARELESS = (
+    16.0,
+    5.0,
+)  # the heavier tail, ours: so far off that a few hundred frames teach a small network
 TAIL = 0.6  # share of plans from it
 STEEPEST = 28.0  # degrees
 OFFSET = 1.5  # spread, mm
