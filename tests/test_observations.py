@@ -129,12 +129,12 @@ def test_ceilings_grow_with_the_grid(prepared):
 
 def test_the_model_is_explained_in_evaluation_mode(prepared, weights, monkeypatch):
     seen = []
-    original = saliency.explain
+    original = saliency.explain_classes
 
     def spy(model: nn.Module, *args, **kwargs):
         seen.append(model.training)
         return original(model, *args, **kwargs)
 
-    monkeypatch.setattr(observations.saliency, "explain", spy)
+    monkeypatch.setattr(observations.saliency, "explain_classes", spy)
     observe(prepared, weights)
     assert seen == [False, False]

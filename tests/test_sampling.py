@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,7 +191,9 @@ class TestSample:
             "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2),
         }  # fmt: skip
         assert all(value.dtype == np.float32 for value in found.values())
-        volumes = torch.from_numpy(Volumes("all").volumes("test").astype(np.float32))[:, None]
+        layout = {"memory_format": torch.channels_last_3d}
+        volumes = torch.from_numpy(Volumes("all").volumes("test").astype(np.float32))[:, None].contiguous(**layout)
+        model = copy.deepcopy(model).to(**layout)
         seeds = torch.tensor(sampling.scan_seeds(["a", "b", "c"], 0))
         assert np.array_equal(found["mc"], sampling.mc_dropout(model, volumes, 4, seeds).numpy())
         with torch.no_grad():

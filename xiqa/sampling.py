@@ -106,12 +106,14 @@ def sample(
     """
     data, where = PreparedVolumes(prepared), device()
     network = models.describe(weights)["network"]
-    model = models.build(network, weights=weights, shape=data.shape).to(where).eval()
+    layout = {"memory_format": torch.channels_last_3d}  # the faster one on a CPU
+    model = models.build(network, weights=weights, shape=data.shape).to(where, **layout).eval()
     volumes, seeds = data.volumes(split), scan_seeds(data.records(split)["image"], seed)
     parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": []}
     with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
         for start in range(0, len(volumes), BATCH):
             some = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
+            some = some.contiguous(**layout)
             plain, mc = _plain_and_samples(model, some, samples, seeds[start : start + BATCH])
             parts["plain"].append(plain)
             parts["mc"].append(mc)

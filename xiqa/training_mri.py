@@ -33,6 +33,7 @@ from xiqa.runner.store import write_frame
 PREVALENCE = 0.02  # of artifacts, to which validation is reweighted (Pizarro et al.)
 VALIDATIONS = 8  # at most so many in a training
 EVALUATION_BATCH = 16
+LAYOUT = torch.channels_last_3d  # the faster one on a CPU (``benchmarks/training_step.py``)
 
 _FLIPS = 4  # what a draw is for, as in ``imbalance``
 
@@ -148,7 +149,7 @@ def predict(model: nn.Module, volumes: NDArray[np.float16], precision: str = "32
     with _autocast(precision):
         for first in range(0, len(volumes), EVALUATION_BATCH):
             part = torch.from_numpy(np.array(volumes[first : first + EVALUATION_BATCH]))
-            parts.append(model(_input(part.to(where), precision)).float().cpu())
+            parts.append(model(_input(part.to(where))).float().cpu())
     model.train(was_training)
     return torch.cat(parts)
 
@@ -263,18 +264,13 @@ def _beginning(recipe: dict, prepared: Path, start: Path | None) -> tuple[nn.Mod
         raise ValueError(f"the volumes in {prepared} are {tuple(data.shape)} voxels, not {tuple(recipe['shape'])}")
     torch.manual_seed(recipe["seed"])
     model = models.build(recipe["network"], weights=start and start / "weights.pt", shape=recipe["shape"])
-    model = model.to(memory_format=_layout(recipe["precision"]))
+    model = model.to(memory_format=LAYOUT)
     sets = [(data.volumes(split), data.records(split)["label"].to_numpy(np.int64)) for split in ("train", "val")]
     return model, sets
 
 
-def _layout(precision: str) -> torch.memory_format:
-    """The faster layout of volumes on a CPU (``benchmarks/training_step.py``)."""
-    return torch.channels_last_3d if precision == "32" else torch.contiguous_format
-
-
-def _input(volumes: Tensor, precision: str) -> Tensor:
-    return volumes[:, None].float().contiguous(memory_format=_layout(precision))
+def _input(volumes: Tensor) -> Tensor:
+    return volumes[:, None].float().contiguous(memory_format=LAYOUT)
 
 
 def _autocast(precision: str) -> torch.autocast:
@@ -297,7 +293,7 @@ def _loss(model: nn.Module, volumes: Tensor, labels: Tensor, recipe: dict, weigh
         # Autocast to bfloat16 cannot stack what is in half precision.
         volumes = _flipped(volumes.float(), np.random.default_rng([recipe["seed"], step, _FLIPS]))
     gamma = recipe["gamma"] if recipe["loss"] == "focal" else 0.0
-    return imbalance.focal_loss(model(_input(volumes, recipe["precision"])).float(), labels, gamma, weight)
+    return imbalance.focal_loss(model(_input(volumes)).float(), labels, gamma, weight)
 
 
 def _flipped(volumes: Tensor, generator: np.random.Generator) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from xiqa.saliency import ALL, explain, register
+from xiqa.saliency import ALL, explain, explain_classes, register
 from xiqa.saliency.methods import METHODS
 
 
@@ -104,6 +104,14 @@ def test_a_batch_equals_a_loop_and_a_network_in_training_mode_equals_one_in_eval
         one = explain(resnet18, pictures[index : index + 1], target=int(targets[index]))
         for name in ALL:
             torch.testing.assert_close(one[name][0], batch[name][index], atol=1e-10, rtol=1e-10, msg=name)
+
+
+def test_several_classes_of_one_forward_pass_equal_each_alone(resnet18, pictures):
+    logits, found = explain_classes(resnet18, pictures, [0, None, 1, 0])
+    assert torch.equal(logits, resnet18(pictures))
+    for target, maps in zip([0, None, 1, 0], found, strict=True):
+        alone = explain(resnet18, pictures, target=target)
+        assert all(torch.equal(maps[name], alone[name]) for name in ALL)
 
 
 def test_no_target_means_the_predicted_class(resnet18, pictures):

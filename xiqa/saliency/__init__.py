@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from xiqa.saliency.engine import SILU_RULES, Captured, capture, evaluating
+from xiqa.saliency.engine import SILU_RULES, Captured, Forward, evaluating
 from xiqa.saliency.methods import ALL, METHODS, absolute, combine, register, resize
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "combine",
     "degenerate",
     "explain",
+    "explain_classes",
     "explain_with_notes",
     "register",
     "resize",
@@ -78,22 +79,56 @@ def explain_with_notes(
     silu: str | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`explain`, and for each combined method the number of layers (B,) that were constant and contributed nothing."""
+    methods, layers = _checked(model, images, methods, layers, mode, defects, silu)
+    with evaluating(model):
+        return _maps(_forward(model, images, methods, layers, silu).captured(target), methods)
+
+
+def explain_classes(
+    model: nn.Module,
+    images: Tensor,
+    targets: Sequence[int | Tensor | None],
+    methods: Sequence[str] | str = ALL,
+    layers: Mapping[str, Sequence[str]] | None = None,
+    silu: str | None = None,
+) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    """Logits (B, K) and, for each of ``targets``, what `explain` gives: one forward pass serves all of them."""
+    methods, layers = _checked(model, images, methods, layers, "corrected", (), silu)
+    with evaluating(model):
+        forward = _forward(model, images, methods, layers, silu)
+        found = [_maps(forward.captured(t, last=i == len(targets) - 1), methods)[0] for i, t in enumerate(targets)]
+    return forward.logits.detach(), found
+
+
+def _forward(model: nn.Module, images: Tensor, methods: Sequence[str], layers: Mapping, silu: str | None) -> Forward:
+    return Forward(model, images, layers, any(METHODS[name].guided for name in methods), silu)
+
+
+def _maps(captured: Captured, methods: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    dtype = torch.promote_types(captured.images.dtype, torch.float32)
+    maps, constant = {}, {}
+    # The maps themselves are computed in full precision, also where the caller runs the network under autocast.
+    with torch.autocast(captured.images.device.type, enabled=False):
+        for name in methods:
+            made = METHODS[name].function(captured)
+            if isinstance(made, tuple):
+                made, constant[name] = made
+            maps[name] = made.detach().to(dtype)
+    return maps, constant
+
+
+def _checked(
+    model: nn.Module,
+    images: Tensor,
+    methods: Sequence[str] | str,
+    layers: Mapping[str, Sequence[str]] | None,
+    mode: str,
+    defects: Sequence[str],
+    silu: str | None,
+) -> tuple[tuple[str, ...], Mapping[str, Sequence[str]]]:
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
     _check(images, methods, mode, defects, silu)
-    layers = getattr(model, "saliency_layers", {}) if layers is None else layers
-    dtype = torch.promote_types(images.dtype, torch.float32)
-    maps, constant = {}, {}
-    with evaluating(model):
-        guided = any(METHODS[name].guided for name in methods)
-        captured = capture(model, images, target, layers, guided, silu)
-        # The maps themselves are computed in full precision, also where the caller runs the network under autocast.
-        with torch.autocast(images.device.type, enabled=False):
-            for name in methods:
-                made = METHODS[name].function(captured)
-                if isinstance(made, tuple):
-                    made, constant[name] = made
-                maps[name] = made.detach().to(dtype)
-    return maps, constant
+    return methods, getattr(model, "saliency_layers", {}) if layers is None else layers
 
 
 def degenerate(maps: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ frozen parameters make no difference.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -76,6 +76,77 @@ class Captured:
         return names
 
 
+class Forward:
+    """One forward pass with its graph, from which the gradients of one class after the other are taken.
+
+    The gradient of the sum over the batch of the chosen logits is the gradient of each image's own logit only where
+    images do not mix: the network must be in evaluation mode (`evaluating`).
+
+    Parameters
+    ----------
+    model, images : as for :func:`xiqa.saliency.explain`.
+    layers : ``{"single": [name], "combined": [name, ...]}``, whose outputs are kept.
+    guided : whether the guided gradient will be wanted too.
+    silu : see `GuidedRule`.
+
+    Raises
+    ------
+    ValueError : unknown layer, layer without a grid, and SiLU met with ``guided`` and no ``silu`` chosen.
+
+    """
+
+    def __init__(
+        self, model: nn.Module, images: Tensor, layers: Mapping[str, Sequence[str]], guided: bool, silu: str | None
+    ):
+        self.model, self.layers, self.guided, self.rule = model, layers, guided, GuidedRule(silu)
+        names = list(dict.fromkeys(name for group in layers.values() for name in group))
+        self.outputs: dict[str, Tensor] = {}
+        with torch.inference_mode(False), torch.enable_grad():
+            self.inputs = images.detach().clone().requires_grad_()
+            with _hooks(model, names, self.outputs), self.rule if guided else nullcontext():
+                # The network gets a copy, so that one whose first operation works in place cannot touch the leaf.
+                self.logits = model(self.inputs.clone())
+        if self.logits.dim() != 2:
+            shape = tuple(self.logits.shape)
+            raise ValueError(f"the network must put out one row of logits an image, not shape {shape}")
+        self.outputs = {name: self.outputs[name] for name in names}
+
+    def captured(self, target: int | Tensor | None, last: bool = True) -> Captured:
+        """Activations and gradients for a class; see `Captured`.
+
+        ``last`` frees the graph on the way, after which no further class can be asked for.
+
+        Raises
+        ------
+        ValueError : target out of range, layer without an influence on the logits.
+
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            classes = _classes(target, self.logits)
+            score = self.logits.gather(1, classes[:, None]).sum()
+            wanted = [*self.outputs.values(), self.inputs]
+            self.rule.active = False
+            *gradients, plain = torch.autograd.grad(
+                score, wanted, retain_graph=self.guided or not last, allow_unused=True
+            )
+            self.rule.active = True
+            guided = torch.autograd.grad(score, self.inputs, retain_graph=not last)[0] if self.guided else None
+        for name, gradient in zip(self.outputs, gradients, strict=True):
+            if gradient is None:
+                raise ValueError(f"the logits do not depend on the output of layer {name!r}: name another layer")
+        return Captured(
+            model=self.model,
+            images=self.inputs.detach(),
+            logits=self.logits.detach(),
+            target=classes,
+            layers=self.layers,
+            activations={name: output.detach() for name, output in self.outputs.items()},
+            gradients=dict(zip(self.outputs, gradients, strict=True)),
+            input_gradient=plain,
+            guided_gradient=guided,
+        )
+
+
 def capture(
     model: nn.Module,
     images: Tensor,
@@ -84,51 +155,8 @@ def capture(
     guided: bool,
     silu: str | None,
 ) -> Captured:
-    """Run the network once and collect activations and gradients; see `Captured` for what comes back.
-
-    The gradient of the sum over the batch of the chosen logits is the gradient of each image's own logit only where
-    images do not mix: the network must be in evaluation mode (`evaluating`).
-
-    Raises
-    ------
-    ValueError : unknown layer, layer without a grid or without an influence on the logits, target out of range, and
-        SiLU met with ``guided`` and no ``silu`` chosen.
-
-    """
-    names = list(dict.fromkeys(name for group in layers.values() for name in group))
-    rule = GuidedRule(silu)
-    outputs: dict[str, Tensor] = {}
-    with torch.inference_mode(False), torch.enable_grad():
-        inputs = images.detach().clone().requires_grad_()
-        with _hooks(model, names, outputs):
-            # The network gets a copy, so that one whose first operation works in place cannot touch the leaf.
-            if guided:
-                with rule:
-                    logits = model(inputs.clone())
-            else:
-                logits = model(inputs.clone())
-        if logits.dim() != 2:
-            raise ValueError(f"the network must put out one row of logits an image, not shape {tuple(logits.shape)}")
-        classes = _classes(target, logits)
-        score = logits.gather(1, classes[:, None]).sum()
-        wanted = [outputs[name] for name in names]
-        *gradients, plain = torch.autograd.grad(score, [*wanted, inputs], retain_graph=guided, allow_unused=True)
-        rule.active = True
-        guided_gradient = torch.autograd.grad(score, inputs)[0] if guided else None
-    for name, gradient in zip(names, gradients, strict=True):
-        if gradient is None:
-            raise ValueError(f"the logits do not depend on the output of layer {name!r}: name another layer")
-    return Captured(
-        model=model,
-        images=inputs.detach(),
-        logits=logits.detach(),
-        target=classes,
-        layers=layers,
-        activations={name: output.detach() for name, output in outputs.items()},
-        gradients=dict(zip(names, gradients, strict=True)),
-        input_gradient=plain,
-        guided_gradient=guided_gradient,
-    )
+    """Run the network once and collect activations and gradients for one class; see `Forward` and `Captured`."""
+    return Forward(model, images, layers, guided, silu).captured(target)
 
 
 @contextmanager
@@ -149,7 +177,7 @@ class GuidedRule(TorchFunctionMode):
     The rule zeroes the negative part of the gradient that arrives at the output; the function's own derivative then
     follows. Because calls are watched and not modules, a module that is used twice, one that works in place and a
     plain function call are all met, and nothing in the network is replaced. The hooks live on the graph and go with
-    it; they do nothing before `active` is set, so one graph serves both backward passes.
+    it; they do nothing unless `active` is set, so one graph serves all backward passes.
 
     Parameters
     ----------
