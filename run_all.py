@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from xiqa import recipes
@@ -30,11 +31,11 @@ def steps(options: Namespace, settings: Settings) -> list[Step]:
     places = {name: str(getattr(options, name)) for name in PLACES if getattr(options, name)}
     data = {name: functools.cache(functools.partial(data_fingerprint, name, options, settings)) for name in PLACES}
 
-    def step(name: str, needs: list[str], recipe: str | None = None) -> Step:
+    def step(name: str, needs: list[str], recipe: str | None = None, after: list[str] = ()) -> Step:
         read = recipes.datasets(profile, name, recipe)
         given = {place: places[place] for place in read if place in places}
         own = {"recipe": recipe} if recipe else {}
-        explained = name != "01_data" and set(read) & set(recipes.IMAGES)
+        explained = set(read) & set(recipes.IMAGES)
         weights = {"weights": options.weights} if options.weights and explained else {}
         products = () if recipe else tuple(p for p in recipes.PRODUCTS[name] if p not in not_run())
         return Step(
@@ -43,25 +44,36 @@ def steps(options: Namespace, settings: Settings) -> list[Step]:
             parameters={"profile": profile} | given | own | weights,
             places=tuple(PLACES),
             needs=tuple(needs),
+            after=tuple(after),
             products=products,
             values=recipes.resolved(profile, name, recipe, options.weights),
             data={place: data[place] for place in read},
             timeout=TIMEOUT.get(profile, 86400),
         )
 
-    trained = {
-        recipe: step("02_training", [f"02_training:{need}" for need in needs], recipe)
-        for recipe, needs in recipes.training_steps(profile, options.weights).items()
-    }
+    trained = training_steps(profile, options.weights, step)
 
     def used(name: str) -> list[str]:
-        """Trainings on the data that a notebook reads, and what they start from."""
-        read = set() if name == "01_data" else set(recipes.DATASETS[name])
+        """Trainings that a notebook asks, and what they start from."""
+        read = set(recipes.DATASETS[name])
         direct = [s for recipe, s in trained.items() if read & set(recipes.datasets(profile, name, recipe))]
+        if name == "01_data":  # the audit asks one of each data set, and none where data are real
+            direct = [] if places else [trained[recipe] for recipe in recipes.audited(profile).values()]
         return list(dict.fromkeys([need for s in direct for need in s.needs] + [s.name for s in direct]))
 
-    first, *rest = [step(name, used(name)) for name in recipes.DATASETS]
+    first, *rest = [step(name, used(name), after=recipes.SHARING.get(name, [])) for name in recipes.DATASETS]
     return in_order([first, *trained.values(), *rest])
+
+
+def training_steps(profile: str, weights: str | None, step: Callable) -> dict[str, Step]:
+    """Recipe -> its step. The first training of a data set writes and prepares it, so the others wait for that one."""
+    made, first = {}, {}
+    for recipe, needs in recipes.training_steps(profile, weights).items():
+        read = recipes.datasets(profile, "02_training", recipe)
+        after = [first[name] for name in read if name in first]
+        made[recipe] = step("02_training", [f"02_training:{need}" for need in needs], recipe, after)
+        first |= {name: made[recipe].name for name in read if name not in first}
+    return made
 
 
 def not_run() -> dict[str, str]:

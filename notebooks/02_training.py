@@ -18,7 +18,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_1_classifiers`, `fig_training`, `fig_mri_training`, `fig_mri_learning_rate` | notebook 1 | minutes a network; nothing where the store has it |
+# | `table_1_classifiers`, `fig_training`, `fig_mri_training`, `fig_mri_learning_rate` | nothing; the first network of a data set also writes and reads it | minutes a network; nothing where the store has it |
 #
 # With `recipe` set the notebook trains that one recipe, which is how the runner calls it, once for each. With
 # `recipe = None` it gathers all of them.
@@ -93,16 +93,23 @@ if len(volumes):
 #
 # For the pretext the AUC is the mean of each kind of shape against all others.
 
+
 # %%
-if len(images):
-    figure, (losses, areas) = plt.subplots(1, 2, figsize=(9, 3.6))
-    sns.lineplot(images, x="epoch", y="train_loss", hue="recipe", ax=losses, marker="o", legend=False)
-    sns.lineplot(images, x="epoch", y="val_auc", hue="recipe", ax=areas, marker="o")
-    losses.set(ylabel="training loss")
-    areas.set(ylabel="validation AUC")
-    for ax in (losses, areas):
+def draw_curves(column, part, title):
+    for ax, value, label in zip(column, ("train_loss", "val_auc"), ("training loss", "validation AUC"), strict=True):
+        sns.lineplot(part, x="epoch", y=value, hue="network", marker="o", ax=ax, legend=value == "val_auc")
+        ax.set(ylabel=label)
         ax.xaxis.get_major_locator().set_params(integer=True)
-    sns.move_legend(areas, "center left", bbox_to_anchor=(1.02, 0.5), title="")
+    column[0].set_title(title)
+    sns.move_legend(column[1], "lower right", title="", fontsize=7)
+
+
+if len(images):
+    parts = images["recipe"].str.partition("-")
+    kinds = list(images.assign(kind=parts[0], network=parts[2]).groupby("kind", sort=False))
+    figure, axes = plt.subplots(2, len(kinds), figsize=(3.6 * len(kinds), 5), squeeze=False, sharex="col")
+    for column, (kind, part) in zip(axes.T, kinds, strict=True):
+        draw_curves(column, part, kind)
     plt.show()
 
 # %%

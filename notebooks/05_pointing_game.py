@@ -108,7 +108,7 @@ def reach(dataset):
     game, size = played[dataset], study.size(dataset)
     plain, smoothed, random = (percent(x) for x in (game.ceiling(False), game.ceiling(True), chance[dataset]))
     images, units = (game.trained[name].nunique() for name in ("image", "unit"))
-    of = f" of {units} patients" if units < images else ""
+    of = f" of {units} patients (untrained networks: the first of each)" if units < images else ""
     return f"{LABELS[dataset]}: {images} images{of} at {size} px; grid ceiling of the last layer {plain} % as it is and {smoothed} % smoothed, a random pixel hits {random} %."
 
 

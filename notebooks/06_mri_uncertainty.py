@@ -262,6 +262,7 @@ paper.figure(
 # %%
 model, root = study.volume_model(primary), study.root("mri")
 rows = test.loc[mri_saliency.choose(test, root)]
+study.root("mri", rows["path"])
 scans = [mri_saliency.explain(model, root, path, volumes.shape) for path in rows["path"]]
 titles = [
     f"{'artifact: ' + (r.artifact_type or 'kind not known') if r.label else 'clean'} ({r.contrast}), p(artifact) = {r.probability:.2f}"

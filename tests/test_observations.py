@@ -66,6 +66,18 @@ def test_rows_are_what_the_parts_give(prepared, weights):
     assert rows["distance"].to_numpy() == pytest.approx(expected["distance"].to_numpy())
 
 
+def test_one_image_of_each_unit_if_that_is_enough(prepared, weights, monkeypatch):
+    records = Prepared.records
+    monkeypatch.setattr(
+        Prepared,
+        "records",
+        lambda self, split: records(self, split).assign(unit=list("aabbcdef")[: len(records(self, split))]),
+    )
+    every, once = observe(prepared, weights), observe(prepared, weights, once=True)
+    first = every.drop_duplicates("unit")["image"]
+    assert set(once["image"]) == set(first) < set(every["image"])
+
+
 def test_both_targets_of_a_random_network(prepared):
     frame = observe(prepared, None, state="fully_random", targets=[0, 1])
     assert set(frame["target"]) == {0, 1}

@@ -5,6 +5,7 @@
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 
 from xiqa import models, observations, recipes, sampling, training, training_mri
 from xiqa.data.prepared import Prepared, prepare
-from xiqa.data.prepared_mri import PreparedVolumes, prepare_volumes
+from xiqa.data.prepared_mri import PreparedVolumes, prepare_unstored, prepare_volumes
 from xiqa.runner.fingerprints import folder_digest, thread_cap
 from xiqa.runner.store import Store
 from xiqa.synthetic import embedded
@@ -56,11 +57,24 @@ class Experiment:
         """Whether any of the data sets (by default: of all) is simulated."""
         return any(name not in self.real for name in datasets or self.profile.embedded)
 
-    def root(self, dataset: str) -> Path:
-        """The folder of a data set; an embedded one is written when it is first asked for."""
+    def root(self, dataset: str, paths: Iterable[str] = ()) -> Path:
+        """The folder of a data set; an embedded one is written when it is first asked for.
+
+        Of one that is drawn on the fly only the files at ``paths`` are sure to lie there.
+        """
         if dataset in self.real:
             return self.real[dataset]
-        return embedded.folder(dataset, self.profile.name, self.profile.embedded[dataset])
+        if not self.stored(dataset):
+            return embedded.fetch(dataset, self.profile.name, self.profile.embedded[dataset], paths)
+        return self.embedded_root(dataset, self.profile.embedded[dataset])
+
+    def stored(self, dataset: str) -> bool:
+        """Whether a data set lies on disk as a whole, or is drawn on the fly."""
+        return dataset in self.real or self.profile.embedded[dataset].get("stored", True)
+
+    def embedded_root(self, dataset: str, spec: dict) -> Path:
+        """The folder of simulated data of this specification, written when it is first asked for."""
+        return embedded.folder(dataset, self.profile.name, spec)
 
     def fingerprint(self, dataset: str) -> str:
         """Fingerprint of a data set: of its files, or of what is simulated and how."""
@@ -92,27 +106,33 @@ class Experiment:
 
     def pretext(self, network: str) -> Path:
         """Store entry of a pretext training."""
-        recipe = recipes.recipe(self.profile.name, f"pretext-{network}")
+        recipe = self.recipe(f"pretext-{network}")
         return self.store.path(training.train_pretext, recipe=asdict(recipe))
 
     def trained(self, dataset: str, network: str, seed: int) -> Path:
         """Store entry of a classifier: ``weights.pt``, ``history.csv``, ``predictions.csv``."""
         return self.train(recipes.classifier_name(dataset, network, seed))
 
+    def recipe(self, name: str) -> recipes.Recipe:
+        """The recipe of that name, as this run trains it."""
+        return recipes.recipe(self.profile.name, name, self.weights)
+
     def train(self, name: str) -> Path:
         """Store entry of the recipe of that name."""
-        recipe = recipes.recipe(self.profile.name, name, self.weights)
+        recipe = self.recipe(name)
         if isinstance(recipe, recipes.Pretext):
             return self.pretext(recipe.network)
+        volumes = isinstance(recipe, recipes.VolumeClassifier)
+        return self.train_on(recipe, self.prepared_volumes() if volumes else self.prepared(recipe.dataset))
+
+    def train_on(self, recipe: recipes.Classifier | recipes.VolumeClassifier, prepared: Path) -> Path:
+        """Store entry of a recipe on a prepared data set."""
+        given = {"recipe": asdict(recipe), "prepared": prepared}
         if isinstance(recipe, recipes.VolumeClassifier):
             start = self.train(recipes.priming_name(recipe)) if recipe.start == "priming" else None
-            return self.store.path(
-                training_mri.train_volumes, recipe=asdict(recipe), prepared=self.prepared_volumes(), start=start
-            )
+            return self.store.path(training_mri.train_volumes, start=start, **given)
         pretext = self.pretext(recipe.network) if recipe.start == "pretext" else None
-        return self.store.path(
-            training.train_classifier, recipe=asdict(recipe), prepared=self.prepared(recipe.dataset), pretext=pretext
-        )
+        return self.store.path(training.train_classifier, pretext=pretext, **given)
 
     def model(self, dataset: str, network: str, seed: int) -> torch.nn.Module:
         """A trained classifier in evaluation mode."""
@@ -122,7 +142,7 @@ class Experiment:
         """Pointing game of every seed (or untrained head) of a network on a data set; see :mod:`xiqa.observations`.
 
         The class explained is the predicted one for trained networks; the others predict nothing in earnest, so both
-        classes are explained and averaged over.
+        classes are explained and averaged over, on one image of each unit.
         """
         trained = state == "trained"
         seeds = self.profile.seeds(dataset, network) if trained else range(self.profile.heads)
@@ -141,6 +161,7 @@ class Experiment:
                     smoothing=recipes.SMOOTHING,
                     methods=list(observations.METHODS),
                     batch=self.profile.maps_batch,
+                    once=not trained,
                 )
                 for seed in seeds
             ],
@@ -173,6 +194,9 @@ class Experiment:
 
     def prepared_volumes(self) -> Path:
         """Store entry of the checked and preprocessed brain volumes."""
+        if not self.stored("mri"):
+            spec, shape = self.profile.embedded["mri"], list(self.profile.volumes[0].shape)
+            return self.store.path(prepare_unstored, data=self.fingerprint("mri"), spec=spec, shape=shape)
         return self.store.path(
             prepare_volumes,
             data=self.fingerprint("mri"),
@@ -190,12 +214,12 @@ class Experiment:
 
     def range_test(self) -> pd.DataFrame:
         """Learning-rate range test of the first recipe of the MRI study."""
-        recipe = recipes.recipe(self.profile.name, self.arms()[0])
+        recipe = self.recipe(self.arms()[0])
         return self.store.frame(training_mri.range_test, recipe=asdict(recipe), prepared=self.prepared_volumes())
 
     def samples(self, name: str, split: str, flips: bool = False) -> Path:
         """Store entry of what a network of the MRI study says of a split; see :func:`xiqa.sampling.sample`."""
-        recipe = recipes.recipe(self.profile.name, name)
+        recipe = self.recipe(name)
         return self.store.path(
             sampling.sample,
             weights=self.train(name) / "weights.pt",
@@ -209,7 +233,7 @@ class Experiment:
 
     def volume_model(self, name: str) -> torch.nn.Module:
         """A network of the MRI study in evaluation mode."""
-        recipe = recipes.recipe(self.profile.name, name)
+        recipe = self.recipe(name)
         return models.build(recipe.network, weights=self.train(name) / "weights.pt", shape=recipe.shape).eval()
 
     def label(self, *datasets: str) -> str:

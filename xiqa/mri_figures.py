@@ -40,9 +40,11 @@ def draw_roc(curves: pd.DataFrame, zoom: bool = True) -> Figure:
     figure, axes = plt.subplots(1, 1 + zoom, figsize=(4.4 * (1 + zoom), 4), squeeze=False)
     for ax in axes[0]:
         _roc(ax, curves)
-    axes[0, -1].legend(loc="lower right", fontsize=7)
+    # Beside the curves: eight of them leave no corner free.
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
     if zoom:
-        axes[0, 1].set(xlim=(-0.01, ZOOM), ylim=(0.3, 1.01), title="enlarged")
+        highest = curves.loc[curves["fpr"] <= ZOOM, "tpr"].max()
+        axes[0, 1].set(xlim=(-0.005, ZOOM), ylim=(0, min(1.01, 1.05 * highest)), title="enlarged")
     return figure
 
 
@@ -198,8 +200,10 @@ def draw_ramps(ramps: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(2, len(studies), figsize=(4.2 * len(studies), 4.6), squeeze=False, sharex="col")
     for (above, below), study in zip(axes.T, studies, strict=True):
         for name, part in ramps[ramps["study"] == study].groupby("ramp", sort=False):
-            above.step(part["epoch"], part["size"], where="post", label=name)
-            below.step(part["epoch"], part["clean"], where="post", label=name)
+            # A dot for each epoch: an arm of a single epoch is no line.
+            dots = {"where": "post", "marker": ".", "markevery": max(1, len(part) // 12)}
+            above.step(part["epoch"], part["size"], label=name, **dots)
+            below.step(part["epoch"], part["clean"], label=name, **dots)
         above.set(title=study, ylabel="scans in an epoch")
         below.set(xlabel="epoch", ylabel="clean share", ylim=(0.45, 1))
         above.legend(fontsize=7)

@@ -30,6 +30,7 @@ def observe(
     smoothing: dict,
     methods: list[str],
     batch: int,
+    once: bool = False,
 ) -> pd.DataFrame:
     """Explain one network on the images of a split that hold an object, and play the pointing game.
 
@@ -43,6 +44,7 @@ def observe(
     smoothing : ``sigma`` and ``size`` of :func:`xiqa.pointing_game.smooth`, in pixels.
     methods : names of saliency methods.
     batch : images explained together; fixed, so that numbers repeat.
+    once : only the first image of each unit, since frames of a patient are much alike.
 
     Returns
     -------
@@ -55,6 +57,7 @@ def observe(
     layout = {"memory_format": torch.channels_last}
     model = sanity.network(network, state, seed, weights).to(where, **layout)
     records, rows = data.records(split), data.located(split)
+    rows = rows[~records["unit"].iloc[rows].duplicated().to_numpy()] if once else rows
     classes = [None] if targets is None else targets
     parts = []
     for start in range(0, len(rows), batch):

@@ -20,9 +20,15 @@ def test_every_step_comes_after_what_it_needs():
         assert all(found.index(need) < found.index(step.name) for need in step.needs)
 
 
+def test_the_order_given_is_kept_where_it_can_be():
+    steps = [Step("a", Path()), Step("c", Path(), after=("d",)), Step("b", Path(), needs=("a",)), Step("d", Path())]
+    assert [step.name for step in in_order(steps)] == ["a", "b", "d", "c"]
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
+        ([Step("a", Path(), after=("b",))], "needs b, which is no step"),
         ([Step("a", Path(), needs=("b",))], "needs b, which is no step"),
         ([Step("a", Path(), needs=("b",)), Step("b", Path(), needs=("a",))], "in a circle"),
         ([Step("a", Path()), Step("a", Path())], "same name"),

@@ -152,6 +152,35 @@ def test_plans_have_the_spread_of_experts_with_a_tail_and_no_side():
     assert np.abs(tilts).max() <= 28
 
 
+def test_plans_of_both_kinds_are_tilted_as_far_and_apart_in_what_they_show(hearts):
+    tilts, gaps = {}, {}
+    for shows in (True, False):
+        plans = [planning.stratified(np.random.default_rng([4, k]), hearts[k % 40], shows) for k in range(160)]
+        tilts[shows] = np.array([p.tilt for p in plans])
+        moments = [cycle.state(heart, 0.1) for heart in hearts]
+        areas = np.array([View(hearts[k % 40], p).area(moments[k % 40]) for k, p in enumerate(plans)])
+        gaps[shows] = np.mean((areas > 1.5 * planning.HIDDEN) & (areas < 0.9 * planning.CLEAR))
+    assert (tilts[True] > 0).all()
+    assert abs(np.mean(tilts[False] > 0) - planning.ANTERIOR) < 0.12
+    # The same sizes, in either direction, and anterior ones too that do not show the tract.
+    for group in (tilts[False], tilts[False][tilts[False] > 0]):
+        assert abs(np.abs(group).mean() - tilts[True].mean()) < 2.5
+        assert (np.abs(group) > 15).mean() > 0.1
+    assert 0 < gaps[True] < 2 * planning.BORDERLINE
+    assert 0 < gaps[False] < 2 * planning.BORDERLINE
+
+
+def test_true_plane_hides_the_tract_with_the_least_offset(hearts):
+    for heart in hearts[:12]:
+        for phase in (0.0, 0.3, 0.6):
+            moment = cycle.state(heart, phase)
+            plan_ = planning.true_plane(heart, moment)
+            assert View(heart, plan_).area(moment) < planning.HIDDEN
+            if plan_.offset < 0:
+                assert View(heart, Planning(0.0, plan_.offset + planning.NEAREST)).area(moment) >= planning.HIDDEN
+            assert plan_.offset > -4
+
+
 def test_only_the_anterior_one_of_two_equal_tilts_shows_the_tract(hearts):
     for heart in hearts:
         moments = [cycle.state(heart, phase) for phase in (0.0, 0.2, 0.4, 0.7)]

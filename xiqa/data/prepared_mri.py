@@ -11,15 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 
 from xiqa.data.mri import Record, Split, Volume, preprocess, read_dataset
 from xiqa.data.tables import SPLITS
 from xiqa.runner.store import write_bytes, write_frame
+from xiqa.synthetic import embedded
+from xiqa.synthetic.unstored import Unstored
 
 RECORDS = ["split", "image", "path", "subject", "label", "artifact_type", "contrast", "severity", "rater_probability",
            "artifact"]  # fmt: skip
 PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
 TRUTH = Path("derivatives", "truth")
+UNSTORED = "unstored.json"
 # A single bright voxel of a large volume may stand further from the mean than half precision reaches.
 MOST = float(np.finfo(np.float16).max)
 
@@ -53,6 +57,32 @@ def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> No
     write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())
 
 
+def halved(volume: Volume, shape: tuple[int, int, int]) -> NDArray[np.float16]:
+    """A volume as networks see it: preprocessed, z-scores in half precision."""
+    return preprocess(volume, shape)[0].clip(-MOST, MOST).astype(np.float16)
+
+
+def prepare_unstored(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None:
+    """Describe simulated scans that are drawn when they are asked for (`xiqa.synthetic.unstored`), in ``folder``.
+
+    What is known of a scan only once it is drawn (severity, what the rater says) stays empty in the records.
+
+    Parameters
+    ----------
+    spec : what is simulated, as the generator's ``write`` takes it.
+
+    """
+    head = embedded.generator("mri")
+    plan = head.plan(spec)
+    types = head.listed(plan)["artifact_type"].replace("n/a", "")
+    rows = plan.assign(path=plan["image"], artifact_type=types, severity=np.nan, rater_probability=np.nan)
+    write_frame(rows.reindex(columns=RECORDS), Path(folder) / "records.csv")
+    write_frame(pd.DataFrame(columns=PROBLEMS), Path(folder) / "problems.csv")
+    write_bytes(Path(folder) / "notes.txt", b"test: scans are drawn when they are asked for, none is stored\n")
+    about = {"spec": spec, "shape": list(shape)}
+    write_bytes(Path(folder) / UNSTORED, json.dumps(about, indent=1).encode())
+
+
 class _Pile:
     """Volumes in the order they happen to be decoded: which of them a split keeps is known only afterwards."""
 
@@ -62,7 +92,7 @@ class _Pile:
         self.lock = threading.Lock()
 
     def add(self, path: Path, volume: Volume) -> None:
-        small = preprocess(volume, self.shape)[0].clip(-MOST, MOST).astype(np.float16)
+        small = halved(volume, self.shape)
         with self.lock:
             self.places[path] = len(self.places)
             self.handle.write(small.tobytes())
@@ -116,10 +146,25 @@ class PreparedVolumes:
         self._records = {split: records[records["split"] == split].reset_index(drop=True) for split in SPLITS}
         self.problems = pd.read_csv(self.folder / "problems.csv", dtype=str, keep_default_na=False)
         self.notes = (self.folder / "notes.txt").read_text().splitlines()
+        about = self.folder / UNSTORED
+        self._unstored = json.loads(about.read_text()) if about.is_file() else None
         self.shape = tuple(int(side) for side in self.volumes(SPLITS[0]).shape[1:])
 
-    def volumes(self, split: str) -> np.memmap:
-        """Volumes of a split, float16 (N, X, Y, Z) z-scores, read from disk as they are asked for."""
+    @property
+    def stored(self) -> bool:
+        """Whether volumes lie on disk; else they are drawn."""
+        return self._unstored is None
+
+    def volumes(self, split: str, without: bool = False) -> np.memmap | Unstored:
+        """Volumes of a split, float16 (N, X, Y, Z) z-scores, read from disk (or drawn) as they are asked for.
+
+        ``without`` wants the counterfactuals, which only drawn volumes have here.
+        """
+        if self._unstored:
+            about = self._unstored
+            return Unstored(about["spec"], split, about["shape"], len(self._records[split]), without)
+        if without:
+            raise ValueError("the counterfactuals of stored volumes are files: ask xiqa.synthetic.embedded.without")
         return np.load(self.folder / f"{split}.npy", mmap_mode="r")
 
     def records(self, split: str) -> pd.DataFrame:

@@ -88,6 +88,12 @@ def load_volume(path: str | Path, volume: int | None = None) -> Volume:
         return _finished(path, _stored(path, volume))
 
 
+def as_volume(values: NDArray, affine: NDArray[np.float64], name: str = "a volume in memory") -> Volume:
+    """What `load_volume` makes of a file that holds these values (X, Y, Z) and this affine; errors as its."""
+    zooms = tuple(np.linalg.norm(affine[:3, :3], axis=0))
+    return _finished(Path(name), Stored(values, affine, zooms, []))
+
+
 def _stored(path: Path, volume: int | None) -> Stored:
     with _opened(path) as stream:
         start = stream.read(BEGINNING)

@@ -11,7 +11,8 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
-from xiqa.recipes.contents import DATASETS, IMAGES, NOT_RUN, PRODUCTS, VOLUMES
+from xiqa.recipes.contents import DATASETS, IMAGES, NOT_RUN, PRODUCTS, SHARING, VOLUMES
+from xiqa.recipes.frozen import REVISIONS, frozen
 from xiqa.recipes.kinds import (
     Classifier,
     Pretext,
@@ -31,6 +32,8 @@ __all__ = [
     "NOT_RUN",
     "PRODUCTS",
     "PROFILES",
+    "REVISIONS",
+    "SHARING",
     "VOLUMES",
     "Classifier",
     "Pretext",
@@ -38,6 +41,7 @@ __all__ = [
     "Recipe",
     "VolumeClassifier",
     "classifier_name",
+    "frozen",
     "priming_name",
     "volume_name",
 ]
@@ -51,6 +55,8 @@ CONFIDENCE = 0.95
 PREVALENCE = 0.02  # of artifacts, which enriched sets are reweighted to (P)
 REVIEW_SHARE = 0.10  # of validation scans that the threshold of uncertainty sends to review (O)
 
+NULL_STEPS = 100  # gradient steps of the MRI study's null world, at most (O)
+
 
 def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[str, ...]]:
     """Name of each recipe -> names of the recipes whose weights it starts from.
@@ -58,12 +64,12 @@ def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[
     With ``weights="imagenet"`` the 2D networks start from torchvision's weights and no pretext is trained.
     """
     chosen = PROFILES[profile]
-    steps = {} if weights == "imagenet" else {f"pretext-{p.network}": () for p in chosen.pretexts}
+    # Volumes first: theirs take longest to write, and their first training needs no other.
+    steps = {volume_name(v): (priming_name(v),) if v.start == "priming" else () for v in chosen.volumes}
+    steps |= {} if weights == "imagenet" else {f"pretext-{p.network}": () for p in chosen.pretexts}
     for c in chosen.classifiers:
         needs = (f"pretext-{c.network}",) if f"pretext-{c.network}" in steps and c.start == "pretext" else ()
         steps[classifier_name(c.dataset, c.network, c.seed)] = needs
-    for v in chosen.volumes:
-        steps[volume_name(v)] = (priming_name(v),) if v.start == "priming" else ()
     return steps
 
 
@@ -104,8 +110,9 @@ def resolved(profile: str, notebook: str, name: str | None = None, weights: str 
     plain = {key: value for key, value in asdict(chosen).items() if key in kept}
     plain["embedded"] = {each: chosen.embedded[each] for each in DATASETS[notebook]}
     if notebook == "01_data":
-        sizes = {c.dataset: c.size for c in chosen.classifiers} | {v.dataset: v.shape for v in chosen.volumes}
-        return {"profile": plain, "sizes": sizes}
+        plain["shifted"] = chosen.shifted
+        audits = {name: asdict(recipe(profile, name, weights)) for name in audited(profile).values()}
+        return {"profile": plain, "audited": audits, "null_steps": NULL_STEPS}
     read = DATASETS[notebook]
     trained = {each: asdict(recipe(profile, each, weights)) for each in training_steps(profile, weights)}
     trained = {each: values for each, values in trained.items() if values.get("dataset", IMAGES[0]) in read}
@@ -116,9 +123,17 @@ def resolved(profile: str, notebook: str, name: str | None = None, weights: str 
     return {"trained": trained, "judged": judged, "profile": plain}
 
 
+def audited(profile: str) -> dict[str, str]:
+    """Data set -> the training that the audit of the embedded data asks: the first seed of the primary network."""
+    chosen = PROFILES[profile]
+    found = {c.dataset: classifier_name(c.dataset, c.network, c.seed) for c in reversed(chosen.classifiers)}
+    return found | {v.dataset: volume_name(v) for v in reversed(chosen.volumes) if v.arm == "ramp"}
+
+
 def embedded_specs() -> list[tuple[str, str, dict]]:
     """(profile, data set, what is simulated) of every embedded data set that some profile uses."""
-    return [(p.name, name, spec) for p in PROFILES.values() for name, spec in p.embedded.items()]
+    usual = [(p.name, name, spec) for p in PROFILES.values() for name, spec in p.embedded.items()]
+    return usual + [(p.name, name, p.other_scanner(name)) for p in PROFILES.values() for name in p.embedded]
 
 
 def precision(network: str) -> str:

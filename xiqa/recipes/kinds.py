@@ -89,6 +89,7 @@ class Profile:
 
     name: str
     embedded: dict[str, dict]  # data set -> what is simulated
+    shifted: dict[str, int | list[int]]  # data set -> size of the test split of its "other scanner" set
     pretexts: tuple[Pretext, ...]
     classifiers: tuple[Classifier, ...]
     volumes: tuple[VolumeClassifier, ...]
@@ -99,6 +100,20 @@ class Profile:
     maps_batch: int = 8
     meaning: str = ""
     missing: dict[str, str] = field(default_factory=dict)  # recipe that this profile leaves out -> why
+
+    def other_scanner(self, dataset: str) -> dict:
+        """What is simulated of the shifted set of a data set: its test split, of other things, by another scanner."""
+        spec = self.embedded[dataset]
+        few = [2, 2] if dataset == "mri" else 8
+        return {
+            **spec,
+            "scanner": "other",
+            "train": few,
+            "val": few,
+            "test": self.shifted[dataset],
+            "pairs": {},
+            "stored": True,
+        }
 
     def pretext(self, network: str) -> Pretext:
         """The pretext of a network."""

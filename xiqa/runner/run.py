@@ -144,7 +144,8 @@ class _Schedule:
 
     def work(self, executor: Executor) -> None:
         """Hand out steps as what they need is done, until nothing is left or the run is interrupted."""
-        graph = TopologicalSorter({n: [x for x in p.step.needs if x in self.plans] for n, p in self.plans.items()})
+        before = {name: (*plan.step.needs, *plan.step.after) for name, plan in self.plans.items()}
+        graph = TopologicalSorter({name: [x for x in names if x in self.plans] for name, names in before.items()})
         graph.prepare()
         ready: list[str] = []
         order = list(self.plans)

@@ -36,7 +36,8 @@ class Step:
     notebook : its source, a ``.py`` file in jupytext's percent format.
     parameters : handed to the notebook; names that its cell tagged ``parameters`` declares.
     places : names of parameters that say where and not what (a data folder): they enter no fingerprint.
-    needs : names of the steps that come before.
+    needs : names of the steps whose results it uses.
+    after : names of steps that it waits for if they run too, since both would make the same thing in the store.
     products : names of the tables and figures that it makes.
     values : resolved values of the recipe, plain data.
     data : label -> function that returns the fingerprint of a data set; called when a fingerprint is asked for.
@@ -49,6 +50,7 @@ class Step:
     parameters: dict = field(default_factory=dict)
     places: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     values: dict = field(default_factory=dict)
     data: dict[str, Callable[[], str]] = field(default_factory=dict)
@@ -72,7 +74,7 @@ def product_files(name: str) -> tuple[str, ...]:
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:
-    """The steps, each after all it needs; otherwise in the order given.
+    """The steps, each after all it needs and waits for; otherwise in the order given.
 
     Raises
     ------
@@ -83,12 +85,19 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
     if len(named) < len(steps):
         raise ValueError("two steps have the same name")
     for step in steps:
-        if missing := [need for need in step.needs if need not in named]:
+        if missing := [need for need in (*step.needs, *step.after) if need not in named]:
             raise ValueError(f"step {step.name} needs {', '.join(missing)}, which is no step")
+    graph = TopologicalSorter({step.name: step.needs + step.after for step in steps})
     try:
-        return [named[name] for name in TopologicalSorter({step.name: step.needs for step in steps}).static_order()]
+        graph.prepare()
     except CycleError as error:
         raise ValueError(f"steps need each other in a circle: {' -> '.join(error.args[1])}") from error
+    order, ready, found = list(named), [], []
+    while graph.is_active():
+        ready = sorted([*ready, *graph.get_ready()], key=order.index)
+        found.append(named[ready.pop(0)])
+        graph.done(found[-1].name)
+    return found
 
 
 def matching(steps: Sequence[Step], wish: str) -> list[Step]:

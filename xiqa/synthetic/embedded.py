@@ -26,8 +26,31 @@ def generator(name: str) -> ModuleType:
 
 def fingerprint(name: str, spec: dict) -> str:
     """Hash of a data set: its specification and the code of its generator."""
-    modules = closure([GENERATORS[name]], leave_out=("xiqa.runner", "xiqa.data"))
-    return digest({"name": name, "spec": spec, "code": code_digest(modules)})
+    return digest({"name": name, "spec": spec, "code": code(name)})
+
+
+def code(name: str) -> str:
+    """Hash of the code of a data set's generator."""
+    return code_digest(closure([GENERATORS[name]], leave_out=("xiqa.runner", "xiqa.data")))
+
+
+def fetch(name: str, profile: str, spec: dict, paths: Iterable[str]) -> Path:
+    """Folder of a data set that is not stored (``spec["stored"]`` is false), with at least these items written in it.
+
+    Errors as ``folder``.
+    """
+    target, expected = place(name, profile, spec), fingerprint(name, spec)
+    with exclusive(data_root() / f".{name}-{expected}.lock"):
+        _refuse_foreign(target, expected)
+        about = {"name": name, "profile": profile, "fingerprint": expected, "spec": spec}
+        write_bytes(target / WRITING, json.dumps(about, indent=1).encode())
+        generator(name).write_some(target, spec, list(paths))
+    return target
+
+
+def without(name: str, root: Path, split: str, path: str) -> Path | None:
+    """The same item without the cause of its label, where one is kept; ``path`` is the item's, below ``root``."""
+    return generator(name).without(Path(root), split, path)
 
 
 def place(name: str, profile: str, spec: dict) -> Path:
@@ -52,6 +75,15 @@ def folder(name: str, profile: str, spec: dict) -> Path:
     target, expected = place(name, profile, spec), fingerprint(name, spec)
     if is_complete(target, expected):
         return target
+    _refuse_foreign(target, expected)
+    about = {"name": name, "profile": profile, "fingerprint": expected, "spec": spec}
+    with exclusive(data_root() / f".{name}-{expected}.lock"):
+        if not is_complete(target, expected):
+            _write(target, about)
+    return target
+
+
+def _refuse_foreign(target: Path, expected: str) -> None:
     if not is_ours(target, expected):
         from xiqa.data.bad_input import BadInput
 
@@ -60,11 +92,6 @@ def folder(name: str, profile: str, spec: dict) -> Path:
             f"{target} holds files that were not written by this version of xiqa: move them away, or name another "
             "place for embedded data with XIQA_DATA.",
         )
-    about = {"name": name, "profile": profile, "fingerprint": expected, "spec": spec}
-    with exclusive(data_root() / f".{name}-{expected}.lock"):
-        if not is_complete(target, expected):
-            _write(target, about)
-    return target
 
 
 def _write(target: Path, about: dict) -> None:

@@ -42,7 +42,7 @@ def test_sampling_at_voxel_centres_gives_the_voxels():
     sizes = maps.values.shape[2:]
     rng = np.random.default_rng(2)
     index = np.stack([rng.integers(1, size - 1, 200) for size in sizes], axis=-1)
-    points = torch.from_numpy(maps.origin + maps.spacing * index).float().reshape(-1, 1, 1, 3)
+    points = torch.from_numpy(maps.origin + maps.spacing * index).float().T.reshape(3, -1, 1, 1)
     expected = maps.values[0, :, index[:, 0], index[:, 1], index[:, 2]]
     np.testing.assert_allclose(maps.sample(points)[:, :, 0, 0], expected, atol=2e-3)
 
@@ -110,7 +110,8 @@ def test_subjects_differ_and_can_be_drawn_again(subjects):
 def test_atrophy_turns_brain_into_fluid():
     brain = torch.stack([torch.full((8, 8, 8), 0.4), torch.full((8, 8, 8), 0.3)])
     grid = anatomy.Grid((8, 8, 8), (3.0, 3.0, 3.0))
-    csf = [anatomy.label(brain, grid, atrophy, np.random.default_rng(0))[2].mean() for atrophy in (-0.5, 0.0, 0.5)]
+    votes = [anatomy.folds(grid, atrophy, np.random.default_rng(0)).rows() for atrophy in (-0.5, 0.0, 0.5)]
+    csf = [anatomy.label(brain, vote, grid)[2].mean() for vote in votes]
     assert csf[0] < csf[1] < csf[2]
 
 
@@ -124,8 +125,26 @@ def test_lesions_replace_white_matter_only():
     assert shares[LESION, :, :, :10].sum() < 1  # none below the middle, where the cerebellum is
 
 
-def test_noise_has_unit_spread():
-    noise = anatomy.smooth_noise(np.random.default_rng(0), 8, (30, 30, 30), (400.0, 400.0, 400.0), 20.0)
-    assert noise.shape == (8, 30, 30, 30)
-    assert abs(noise.mean()) < 0.1
-    assert 0.6 < noise.std() < 1.1
+def test_slabs_do_not_show(monkeypatch, subjects):
+    monkeypatch.setattr(anatomy, "SLAB", 1)
+    thin = anatomy.subject(GRID, FIELD, np.random.default_rng([1, 0]))
+    torch.testing.assert_close(thin.shares, subjects[0].shares, atol=1e-3, rtol=0)
+    assert (thin.head != subjects[0].head).sum() < 5
+
+
+def test_a_thick_slice_blurs_what_lies_along_it():
+    x, _, z = torch.meshgrid(*[torch.arange(12.0)] * 3, indexing="ij")
+    grid = anatomy.Grid((12, 12, 12), (1.0, 1.0, 4.0))
+    assert anatomy.blur(4 * z, grid).mean() == pytest.approx(1.2)
+    assert anatomy.blur(x, grid).mean() == pytest.approx(0.3)
+    assert 0.3 < anatomy.blur((x + 4 * z) / 2**0.5, grid).mean() < 1.2
+
+
+def test_the_block_of_a_slab_holds_all_of_the_head(subjects):
+    """What is left out as air would have been air: the same subject without any block."""
+    whole = pytest.MonkeyPatch()
+    whole.setattr(anatomy, "around_head", lambda points: (slice(None),) * 3)
+    every = anatomy.subject(GRID, FIELD, np.random.default_rng([1, 0]))
+    whole.undo()
+    up = slice(GRID.size[2] // 4, None)  # the shoulders, at the bottom, are cut by the atlas itself
+    torch.testing.assert_close(every.shares[..., up], subjects[0].shares[..., up], atol=2e-2, rtol=0)

@@ -1,12 +1,14 @@
 """The mix of artifacts: proportions, damage that grows with severity, masks where the damage is."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 
-from xiqa.synthetic.head import artifacts, compose, draw
+from xiqa.synthetic.head import CONTRASTS, artifacts, compose, draw
+from xiqa.synthetic.head.scanner import SCANNERS
 
 SHAPE = (48, 48, 32)
 GLOBAL = ("rigid_motion", "ghosting", "bias_field", "rician_noise")
@@ -27,6 +29,52 @@ def test_families_have_the_proportions_of_the_paper():
         shares[kind.family] += kind.share
         assert 0 < kind.low < kind.high
     assert shares == pytest.approx({"intensity": 0.27, "motion": 0.56, "coverage": 0.17})
+    assert set(artifacts.FAMILIES) == set(shares)
+
+
+def test_families_left_out_leave_the_others_in_proportion():
+    assert artifacts.mix() == pytest.approx({name: kind.share for name, kind in artifacts.KINDS.items()})
+    some = artifacts.mix(["coverage", "intensity"])
+    assert sum(some.values()) == pytest.approx(1)
+    assert some["field_of_view_cut"] / some["spike"] == pytest.approx(2)
+    assert "ghosting" not in some
+    for wrong in ([], ["motions"], "motion"):
+        with pytest.raises(ValueError, match="families must be"):
+            artifacts.mix(wrong)
+    given = compose.visit(2, 1, SHAPE)[0]
+    drawn = {artifacts.plan(None, np.random.default_rng(n), given, families=["motion"]).name for n in range(20)}
+    assert drawn == {"rigid_motion", "ghosting"}
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    """Damage and the rater's probability (subjects, severities) of every kind: lowest, low, middle, high, highest."""
+    found = {name: [] for name in artifacts.KINDS}
+    for subject in range(8):
+        given, who = compose.visit(3, subject, SHAPE)
+        rng = np.random.default_rng(subject)
+        weighting = CONTRASTS[subject % 4]
+        exposure = compose.expose(given, who, weighting, SHAPE, (3, subject, 0), rng, SCANNERS["usual"])
+        for name, kind in artifacts.KINDS.items():
+            plan = artifacts.plan(name, np.random.default_rng(subject), given, kind.low)
+            levels = kind.low * (kind.high / kind.low) ** np.linspace(0, 1, 5)
+            if name == "ghosting":  # a comb can be no stronger
+                levels = np.minimum(levels, 0.9 / max(plan.details.get("period", 3) - 1, 1))
+            scans = [
+                artifacts.apply(dataclasses.replace(plan, severity=float(level)), exposure, given, who)
+                for level in levels
+            ]
+            found[name].append([(scan.damage, scan.probability) for scan in scans])
+    return {name: np.array(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("name", list(artifacts.KINDS))
+def test_severities_run_from_invisible_to_gross(ladder, name):
+    damage, probability = np.median(ladder[name], axis=0).T
+    assert (np.diff(damage) > 0).all()
+    assert (np.diff(probability) >= 0).all()
+    assert probability[0] < 0.15
+    assert probability[-1] > 0.85
 
 
 def test_damage_and_the_rater_grow_with_severity(gross):
@@ -116,5 +164,5 @@ def test_drawn_kinds_follow_the_mix_and_mild_ones_are_mild():
 
 def _made(name: str):
     given, who = compose.visit(2, 1, SHAPE)
-    exposure = compose.expose(given, who, "T2", SHAPE, (2, 1, 0), np.random.default_rng(0))
+    exposure = compose.expose(given, who, "T2", SHAPE, (2, 1, 0), np.random.default_rng(0), SCANNERS["usual"])
     return given, who, exposure, artifacts.plan(name, np.random.default_rng(5), given, 0.15)

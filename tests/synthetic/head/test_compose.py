@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xiqa.synthetic.head import KINDS, compose, draw
+from xiqa.synthetic.head import KINDS, SCANNERS, compose, draw
 
 SHAPE = (48, 48, 32)
 
@@ -29,6 +29,29 @@ def test_a_clean_scan_is_the_same_scan_at_severity_zero(name):
     assert plain.mask is None
 
 
+@pytest.mark.parametrize("name", list(KINDS))
+def test_the_counterfactual_is_the_scan_at_severity_zero(name):
+    scan = draw(4, 2, 0, 1, SHAPE, "T1", name, KINDS[name].high, pair=True)
+    np.testing.assert_array_equal(scan.without, draw(4, 2, 0, 1, SHAPE, "T1", name, 0.0).array)
+    assert not np.array_equal(scan.without, scan.array)
+
+
+def test_there_is_a_counterfactual_only_of_an_artifact_and_on_demand():
+    assert draw(4, 2, 0, 1, SHAPE, "T1", "spike", 0.0, pair=True).without is None
+    assert draw(4, 2, 0, 1, SHAPE, "T1", "spike", 1.0).without is None
+
+
+def test_another_scanner_is_another_look_of_the_same_people():
+    usual, other = (draw(4, 2, 0, 0, SHAPE, "T1", "spike", 0.0, scanner=name) for name in SCANNERS)
+    assert usual.about["sequence"] != other.about["sequence"]
+    assert (usual.about["scanner"], other.about["scanner"]) == ("usual", "other")
+    assert usual.array.shape != other.array.shape or usual.about["voxel_mm"] != other.about["voxel_mm"]
+    noise = [[draw(4, n, 0, 0, SHAPE, scanner=name).about["nuisance"]["noise"] for n in range(6)] for name in SCANNERS]
+    assert np.mean(noise[1]) > 1.3 * np.mean(noise[0])
+    with pytest.raises(ValueError, match="scanner must be one of"):
+        draw(4, 2, 0, 0, SHAPE, scanner="third")
+
+
 def test_label_and_artifact_change_nothing_else():
     one, two = draw(4, 2, 0, 1, SHAPE, "T2", "ghosting"), draw(4, 2, 0, 0, SHAPE, "T2")
     assert one.about["nuisance"] == two.about["nuisance"]
@@ -46,6 +69,12 @@ def test_scans_are_whole_numbers_that_vary_and_show_noise_in_air():
         assert (drawn.array == 0).mean() < 0.02
         assert np.isfinite(drawn.affine).all()
         assert abs(np.linalg.det(drawn.affine)) > 1
+
+
+def test_a_scan_without_an_artifact_is_read_as_one_with_an_operator_that_does_nothing():
+    given, who = compose.visit(4, 6, SHAPE)
+    made = compose.expose(given, who, "PD", SHAPE, (4, 6, 0), np.random.default_rng(0), SCANNERS["usual"])
+    torch.testing.assert_close(made.acquire(lambda x: x), made.plain, atol=1e-5, rtol=1e-5)
 
 
 def test_visits_share_the_head_and_the_protocol():

@@ -5,14 +5,15 @@ import pytest
 
 from xiqa.synthetic.head import contrast
 from xiqa.synthetic.head.anatomy import TISSUES
+from xiqa.synthetic.head.scanner import SCANNERS
 
 GREY, WHITE, CSF, LESION, BONE, FAT, SOFT = range(len(TISSUES))
 
 
-def drawn(name: str, count: int = 60) -> list[np.ndarray]:
+def drawn(name: str, count: int = 60, site: str = "usual") -> list[np.ndarray]:
     """Signals of many sequences of one contrast."""
     rng = np.random.default_rng(0)
-    return [contrast.signals(contrast.sequence(name, rng), rng) for _ in range(count)]
+    return [contrast.signals(contrast.sequence(name, rng, SCANNERS[site]), rng, SCANNERS[site]) for _ in range(count)]
 
 
 def test_long_repetition_and_short_echo_show_proton_density(monkeypatch):
@@ -38,6 +39,7 @@ def test_gradient_echo_at_the_ernst_angle_is_the_best(monkeypatch):
     assert values[1][WHITE] > max(values[0][WHITE], values[2][WHITE])
 
 
+@pytest.mark.parametrize("site", list(SCANNERS))
 @pytest.mark.parametrize(
     ("name", "order"),
     [
@@ -47,8 +49,8 @@ def test_gradient_echo_at_the_ernst_angle_is_the_best(monkeypatch):
         ("FLAIR", (LESION, GREY, WHITE, CSF)),
     ],
 )
-def test_order_of_brightness(name, order):
-    for values in drawn(name):
+def test_order_of_brightness(name, order, site):
+    for values in drawn(name, site=site):
         assert (np.diff(values[list(order)]) < 0).all(), dict(zip(TISSUES, values.round(3), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The folder: counts, splits, mix, resuming, layout; nothing beside the picture tells the label."""
+"""The folder: layout, sidecars, counterfactuals, resuming; and the same scans without a disk."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2_contingency
 
-from xiqa.synthetic.head import KINDS, files, plan, write
+from xiqa.data import mri
+from xiqa.synthetic.head import KINDS, files, plan, scan_at, without, write
 from xiqa.synthetic.parallel import FEW
 
 SPEC = {"shape": [40, 40, 32], "train": [13, 9], "val": [4, 2], "test": [4, 3], "seed": 3}
-LARGE = {"shape": [64, 64, 32], "train": [800, 200], "val": [90, 10], "test": [300, 100], "seed": 1}
 
 
 @pytest.fixture(scope="module")
@@ -30,58 +29,6 @@ def table(folder) -> pd.DataFrame:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-# --- the plan ---------------------------------------------------------------------------------------------------------
-
-
-def test_counts_and_prevalence_are_as_asked():
-    planned = plan(LARGE)
-    for split in files.SPLITS:
-        part = planned[planned["split"] == split]
-        assert (len(part) - part["label"].sum(), part["label"].sum()) == tuple(LARGE[split])
-    assert planned["image"].is_unique
-    assert ((planned["artifact"] == "") == (planned["label"] == 0)).all()
-
-
-def test_splits_are_by_subject_and_contrasts_differ_within_one():
-    planned = plan(LARGE)
-    assert (planned.groupby("subject")["split"].nunique() == 1).all()
-    assert (planned.groupby("subject")["base_subject"].nunique() == 1).all()
-    assert (planned.groupby("base_subject")["subject"].nunique() == 1).all()
-    assert not planned.duplicated(["subject", "contrast"]).any()
-    assert planned.groupby("subject").size().between(1, 4).all()
-
-
-def test_labels_and_families_are_even_within_contrasts():
-    planned = plan(LARGE)
-    for _, part in planned.groupby(["split", "contrast"]):
-        share = LARGE[part["split"].iloc[0]][1] / sum(LARGE[part["split"].iloc[0]])
-        assert abs(part["label"].sum() - share * len(part)) <= 2
-    bad = planned[planned["label"] == 1]
-    families = bad["artifact"].map(lambda name: KINDS[name].family)
-    for family, share in (("intensity", 0.27), ("motion", 0.56), ("coverage", 0.17)):
-        assert (families == family).mean() == pytest.approx(share, abs=0.03)
-    assert chi2_contingency(pd.crosstab(bad["contrast"], families)).pvalue > 0.3
-
-
-def test_numbers_and_order_say_nothing_about_the_label():
-    part = plan(LARGE)
-    part = part[part["split"] == "train"].reset_index(drop=True)
-    for column in (part.index.to_series(), part["scan"], part["subject"].str[4:].astype(int)):
-        assert abs(np.corrcoef(column, part["label"])[0, 1]) < 0.08
-
-
-def test_one_split_does_not_change_another():
-    smaller = plan({**LARGE, "train": [8, 2]})
-    columns = ["base_subject", "scan", "contrast", "label", "artifact"]
-    for split in ("val", "test"):
-        both = [table.loc[table["split"] == split, columns].reset_index(drop=True) for table in (plan(LARGE), smaller)]
-        pd.testing.assert_frame_equal(*both)
-
-
-def test_a_split_may_be_empty():
-    assert (plan({**SPEC, "val": [0, 0]})["split"] != "val").all()
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------
@@ -117,6 +64,7 @@ def test_sidecars_say_what_was_done(folder, table):
             assert KINDS[about["artifact"]].family == row.artifact_type == about["family"]
             assert about["severity"] > 0
         mask = files.mask_path(folder, row.image)
+        assert mask.is_file() == about["mask"]
         if mask.is_file():
             image = nib.load(mask)
             assert image.shape == nib.load(folder / row.image).shape
@@ -135,11 +83,11 @@ def test_size_of_a_file_follows_from_its_header(folder, table):
 def test_interrupted_writing_goes_on_and_workers_change_no_byte(folder, tmp_path, monkeypatch):
     calls, original = [], files.draw
 
-    def stopping(*arguments):
+    def stopping(*arguments, **options):
         if len(calls) == 5:
             raise KeyboardInterrupt
         calls.append(arguments)
-        return original(*arguments)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(files, "draw", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -151,8 +99,91 @@ def test_interrupted_writing_goes_on_and_workers_change_no_byte(folder, tmp_path
     assert content(tmp_path) == content(folder)
 
 
+def test_what_was_lost_is_written_again(folder, table, monkeypatch):
+    before = content(folder)
+    monkeypatch.setattr(files, "draw", None)
+    lost = [
+        folder / table["image"].iloc[3],
+        next(folder.rglob("*_mask.nii.gz")),
+        next(folder.rglob("*_without.nii.gz")),
+    ]
+    for path in lost:
+        path.unlink()
+        with pytest.raises(TypeError):  # there is something to draw
+            write(folder, SPEC, workers=1)
+    monkeypatch.undo()
+    write(folder, SPEC, workers=1)
+    assert content(folder) == before
+
+
 def test_finished_folder_is_left_alone(folder, monkeypatch):
     before = content(folder)
     monkeypatch.setattr(files, "draw", None)
     write(folder, SPEC, workers=1)
     assert content(folder) == before
+
+
+# --- counterfactuals --------------------------------------------------------------------------------------------------
+
+
+def test_scans_with_an_artifact_have_a_counterfactual_and_others_none(folder, table):
+    found = 0
+    for row in table.itertuples():
+        about = json.loads(files.sidecar(folder, row.image).read_text())
+        path = without(folder, row.split, row.image)
+        assert (path is not None) == (row.split == "test" and about["artifact"] is not None)
+        if path is None:
+            continue
+        found += 1
+        assert path == without(folder, row.split, str(folder / row.image))
+        scan, plain = nib.load(folder / row.image), nib.load(path)
+        assert scan.header.binaryblock == plain.header.binaryblock
+        assert path.stat().st_size == (folder / row.image).stat().st_size
+        assert not np.array_equal(scan.dataobj, plain.dataobj)
+    assert found >= 3
+
+
+def test_mild_artifacts_that_passed_have_one_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("xiqa.synthetic.head.compose.PASSED", 1.0)
+    spec = {"shape": [32, 32, 32], "train": [6, 0], "val": [0, 0], "test": [0, 0], "seed": 4, "pairs": {"train": "all"}}
+    write(tmp_path, spec, workers=1)
+    for image in plan(spec)["image"]:
+        about = json.loads(files.sidecar(tmp_path, image).read_text())
+        assert (without(tmp_path, "train", image) is not None) == (about["artifact"] is not None)
+    assert len(list(tmp_path.rglob("*_without.nii.gz"))) >= 2
+
+
+def test_the_reader_takes_no_derivative_for_a_scan(folder, table):
+    dataset = mri.read_dataset(folder)
+    assert sum(len(split) for split in dataset.values()) == len(table)
+    assert not [problem for split in dataset.values() for problem in split.problems]
+    assert not any("derivatives" in str(record.path) for split in dataset.values() for record in split)
+
+
+# --- without a disk ---------------------------------------------------------------------------------------------------
+
+
+def test_scans_without_a_disk_are_those_of_the_folder(folder, table):
+    for split, index in (("train", 0), ("train", 21), ("val", 5), ("test", 2), ("test", 0)):
+        row = table[table["split"] == split].iloc[index]
+        array, affine, record = scan_at(SPEC, split, index)
+        image = nib.load(folder / row["image"])
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, np.asarray(image.dataobj))
+        np.testing.assert_array_equal(affine, image.affine)
+        sidecar = json.loads(files.sidecar(folder, row["image"]).read_text())
+        assert json.loads(json.dumps(record)) == {**row.to_dict(), **sidecar}
+
+
+def test_counterfactuals_without_a_disk_are_those_of_the_folder(folder, table):
+    for index, row in enumerate(table[table["split"] == "test"].itertuples()):
+        path = without(folder, "test", row.image) or folder / row.image
+        np.testing.assert_array_equal(scan_at(SPEC, "test", index, without=True)[0], np.asarray(nib.load(path).dataobj))
+
+
+def test_rows_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="split must be one of"):
+        scan_at(SPEC, "exam", 0)
+    for index in (-1, 7):
+        with pytest.raises(IndexError, match="test has 7 scans"):
+            scan_at(SPEC, "test", index)

@@ -3,13 +3,19 @@ import pytest
 import torch
 from scipy import stats
 
-from xiqa.synthetic.kspace import acquire, crop, fold, ghosting, gibbs_ringing, to_image, to_kspace
+from xiqa.synthetic.kspace import acquire, crop, fold, ghosting, gibbs_ringing, read, to_image, to_kspace
 
 
 def test_without_noise_and_filter_nothing_happens(head):
     scan = acquire(head, filter="none")
     assert scan.dtype == torch.float32
     assert torch.allclose(scan, head.abs().float(), atol=1e-6)
+
+
+def test_reading_kspace_is_the_second_half(head, seeded):
+    lines = torch.fft.fftn(gibbs_ringing(head, 0.4), norm="ortho")
+    whole = acquire(head, lambda x: gibbs_ringing(x, 0.4), noise=0.02, generator=seeded(5))
+    assert torch.equal(read(lines, 0.02, generator=seeded(5)), whole)
 
 
 def test_a_scan_of_severity_zero_is_the_clean_scan(head, seeded):

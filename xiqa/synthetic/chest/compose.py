@@ -1,27 +1,32 @@
 """One film: a subject, how they are exposed, what they wear, where it lies.
 
-Everything random comes from streams of its own, keyed by seed, subject and purpose. Only the placement looks at the
-label: every object first gets a place clear of the lungs, in both classes alike, and in a positive film some of them
-are then moved over the lungs.
+Everything random comes from streams of its own, keyed by seed, subject and purpose. A scene knows no label: each of
+the designated objects has a place over the lungs and one clear of them, and the label of a film chooses between the
+two. With the designated objects left off, films of either label are the same.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from xiqa.synthetic.chest import anatomy, bones, lungs
+from xiqa.synthetic.chest.annotate import annotate, silhouette
 from xiqa.synthetic.chest.devices import devices
-from xiqa.synthetic.chest.film import Chain, exposure
+from xiqa.synthetic.chest.film import Chain, enlarge, exposure
 from xiqa.synthetic.chest.geometry import View
-from xiqa.synthetic.chest.objects import Stroke, Thing, things
-from xiqa.synthetic.chest.placement import Ground, Placed, annotate, ink, silhouette
+from xiqa.synthetic.chest.layout import Laid, lay
+from xiqa.synthetic.chest.objects import designated, things
+from xiqa.synthetic.chest.placement import Ground, Placed, ink
+from xiqa.synthetic.chest.strokes import Stroke
 
-VERSION = 1
-ANATOMY, TEXTURE, EXPOSURE, NOISE, PLACEMENT, ANNOTATION = 0, 1, 2, 3, 6, 7  # streams; objects 4, devices 5, files 8
+VERSION = 2
+ANATOMY, TEXTURE, EXPOSURE, NOISE, PLACEMENT, ANNOTATION = 0, 1, 2, 3, 6, 7  # streams; 4, 5, 8 to 11 elsewhere
 
 # Attenuation in 1/mm at about 75 keV: soft tissue, and what bone (mixed) and calcification add to the path.
 SOFT, BONE, CALCIUM = 0.0185, 0.047, 0.045
+LARGEST = 1000  # px, of the canvas that anatomy is drawn on; larger films enlarge it, which no detector would notice
+SCANNERS, OBJECTS = ("usual", "other"), ("all", "undesignated", "none")
 
 
 @dataclass
@@ -34,7 +39,8 @@ class Film:
     annotation : the annotated objects as Object-CXR writes them: ``TYPE x1 y1 x2 y2 ...`` joined by ``;``.
     silhouettes, distractors, lungs : bool (size, size); annotated objects, un-annotated metal and plastic (devices and
         side marker too), the lung field.
-    objects : one dictionary an object: kind, material, annotated, dprime, visible, width_mm, height_mm, row, column.
+    objects : one dictionary an object: kind, material, designated, annotated, dprime, visible, width_mm,
+        height_mm, row, column.
 
     """
 
@@ -55,39 +61,103 @@ class Body:
     near: np.ndarray
 
 
-def draw(seed: int, subject: int, label: int, size: int, objects: bool = True) -> Film:
+@dataclass
+class Scene:
+    """A subject before the detector, with all they wear and where it may lie; films of either label come from it."""
+
+    chain: Chain
+    body: Body
+    laid: list[Laid]
+    support: np.ndarray
+    fine: int
+    key: tuple[int, int]
+
+    def image(self, label: int, objects: str = "all") -> np.ndarray:
+        """The picture alone, uint8 (size, size); parameters as of ``draw``."""
+        metal = self.support.copy()
+        for laid in self.laid:
+            if objects == "all" or (objects == "undesignated" and not laid.designated):
+                placed = laid.at(label)
+                placed.paint(metal, placed.tau)
+        image = shrink(self.chain.film(self.body.attenuation + metal), self.fine)
+        return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+    def film(self, label: int, objects: str = "all") -> Film:
+        """The film of a label with what is known about it; parameters as of ``draw``."""
+        image, fine = self.image(label, objects), self.fine
+        side = image.shape[0]
+        silhouettes, distractors = np.zeros((side, side), bool), shrink(self.support, fine) > 0.02
+        rng, shapes, listed = np.random.default_rng([*self.key, ANNOTATION]), [], []
+        for laid in self.laid:
+            placed = laid.at(label)
+            mask = silhouette(placed, side, fine)
+            if placed.lung:
+                silhouettes |= mask
+                shapes.append(annotate(mask, rng))
+            else:
+                distractors = distractors | mask
+            listed.append(describe(placed, laid.designated, fine))
+        field_ = shrink(self.body.lungs, fine) > 0.5
+        return Film(image, ";".join(shapes), silhouettes, distractors, field_, listed)
+
+
+def draw(seed: int, subject: int, label: int, size: int, objects: str = "all", scanner: str = "usual") -> Film:
     """Draw a film.
 
     Parameters
     ----------
     seed, subject : who; the same pair is the same person, exposed in the same way, wearing the same things.
-    label : 1 puts some of the objects over the lungs, 0 none.
+    label : 1 puts the designated ones of the objects over the lungs, 0 puts them clear of the lungs as all others.
     size : side of the film in pixels.
-    objects : False leaves the foreign objects off the film, everything else (support devices, noise, tone, annotation)
-        being the same: the counterfactual film.
+    objects : ``all`` of them; ``undesignated`` leaves the designated ones off the film, everything else (other objects,
+        support devices, noise, tone, annotation) being the same: the counterfactual; ``none`` leaves all off.
+    scanner : ``usual``, or ``other`` for a shifted film: things of other kinds, more scatter and noise, another tone
+        curve and collimation.
 
     """
+    if objects not in OBJECTS:
+        raise ValueError(f"objects is {objects!r}: choose one of {', '.join(OBJECTS)}.")
+    return scene(seed, subject, size, scanner).film(label, objects)
+
+
+def draw_pair(seed: int, subject: int, label: int, size: int, scanner: str = "usual") -> tuple[Film, Film]:
+    """A film and its counterfactual without the designated objects, for little more than the price of one film."""
+    shown = scene(seed, subject, size, scanner)
+    film = shown.film(label)
+    return film, replace(film, image=shown.image(label, "undesignated"))
+
+
+def scene(seed: int, subject: int, size: int, scanner: str = "usual") -> Scene:
+    """A subject, exposed and dressed; parameters as of ``draw``. No label enters here."""
+    if scanner not in SCANNERS:
+        raise ValueError(f"scanner is {scanner!r}: choose one of {', '.join(SCANNERS)}.")
     streams = {stream: np.random.default_rng([seed, subject, stream]) for stream in
-               (ANATOMY, TEXTURE, EXPOSURE, NOISE, PLACEMENT, ANNOTATION)}  # fmt: skip
+               (ANATOMY, TEXTURE, EXPOSURE, NOISE, PLACEMENT)}  # fmt: skip
     fine = 2 if size < 400 else 1
     person = anatomy.subject(streams[ANATOMY])
-    view = person.view(size * fine, 0.8 if fine > 1 else 1.7)
-    body = attenuate(view, person, streams[ANATOMY], streams[TEXTURE])
-    noise = streams[NOISE].standard_normal(body.attenuation.shape, dtype=np.float32)
-    chain = Chain(exposure(streams[EXPOSURE]), body.attenuation, body.lungs, view, noise)
-    ground = Ground(chain, body.lungs, body.near, fine)
-    laid = lay(things(seed, subject), label, ground, streams[PLACEMENT])
-    worn = [stroke for _, strokes in devices(seed, subject, person) for stroke in strokes]
-    support = paint(view, worn, 2)
-    metal = support.copy()
-    for placed in laid if objects else []:
-        placed.paint(metal, placed.tau)
-    film = shrink(chain.film(body.attenuation + metal), fine)
-    return finish(film, laid, shrink(support, fine) > 0.02, shrink(body.lungs, fine) > 0.5, fine, streams[ANNOTATION])
+    view = person.view(size * fine)
+    body = attenuate(person.view(min(view.side, LARGEST), 0.8 if fine > 1 else 1.7), person, streams)
+    body = enlarged(body, view.side)
+    noise = streams[NOISE].standard_normal((view.side, view.side), dtype=np.float32)
+    chain = Chain(exposure(streams[EXPOSURE], scanner), body.attenuation, body.lungs, view, noise)
+    lines = [stroke for _, strokes in devices(seed, subject, person) for stroke in strokes]
+    support = paint(view, lines, 2 if size < LARGEST else 1)
+    ground = Ground(chain, body.lungs, body.near, support, fine)
+    laid = lay(things(seed, subject, scanner), designated(seed, subject), ground, streams[PLACEMENT], scanner)
+    return Scene(chain, body, laid, support, fine, (seed, subject))
 
 
-def attenuate(view: View, person: anatomy.Subject, shape: np.random.Generator, grain: np.random.Generator) -> Body:
+def enlarged(body: Body, side: int) -> Body:
+    """A body on a canvas of ``side`` px."""
+    if body.attenuation.shape[0] == side:
+        return body
+    masks = [enlarge(mask, side) > 0.5 for mask in (body.lungs, body.near)]
+    return Body(enlarge(body.attenuation, side), *masks)
+
+
+def attenuate(view: View, person: anatomy.Subject, streams: dict[int, np.random.Generator]) -> Body:
     """Sum of attenuation along every ray through the body."""
+    shape, grain = streams[ANATOMY], streams[TEXTURE]
     thickness = anatomy.torso(view, person, shape)
     organs = anatomy.mediastinum(view, person, shape)
     sides = [anatomy.lung(view, person, side, organs, shape) for side in (-1, 1)]
@@ -102,28 +172,6 @@ def attenuate(view: View, person: anatomy.Subject, shape: np.random.Generator, g
     low = view.y < person.dome
     near = ((organs > 0) & low & (view.y > -15)) | ((air > 6) & ~field_)
     return Body(total.astype(np.float32), field_, near)
-
-
-def lay(worn: list[Thing], label: int, ground: Ground, rng: np.random.Generator) -> list[Placed]:
-    """Place the objects: all of them clear of the lungs, then, in a positive film, some over the lungs."""
-    laid = [found for found in (ground.place(thing, False, rng) for thing in worn) if found is not None]
-    wanted = max(min(int(rng.geometric(0.45)), 4, len(laid) - 1), 1)
-    order = rng.permutation(len(laid))
-    if not label:
-        return laid
-    hidden = []
-    for number in order:
-        if wanted == 0:
-            break
-        moved = ground.place(laid[number].thing, True, rng)
-        if moved is not None and moved.visible():
-            laid[number], wanted = moved, wanted - 1
-        elif moved is not None:
-            hidden.append((moved.dprime, number, moved))
-    if hidden and not any(placed.lung for placed in laid):
-        _, number, moved = max(hidden, key=lambda one: one[0])
-        laid[number] = moved
-    return laid
 
 
 def paint(view: View, strokes: list[Stroke], fine: int) -> np.ndarray:
@@ -143,29 +191,13 @@ def shrink(image: np.ndarray, fine: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image.astype(np.float32)).reduce(fine))
 
 
-def finish(film: np.ndarray, laid: list[Placed], support: np.ndarray, field_: np.ndarray, fine: int, rng) -> Film:
-    """Quantise a film and annotate it."""
-    side = film.shape[0]
-    silhouettes, distractors = np.zeros((side, side), bool), support
-    shapes, listed = [], []
-    for placed in laid:
-        mask = silhouette(placed, side, fine)
-        if placed.lung:
-            silhouettes |= mask
-            shapes.append(annotate(mask, rng))
-        else:
-            distractors = distractors | mask
-        listed.append(describe(placed, fine))
-    image = np.round(np.clip(film, 0, 1) * 255).astype(np.uint8)
-    return Film(image, ";".join(shapes), silhouettes, distractors, field_, listed)
-
-
-def describe(placed: Placed, fine: int) -> dict:
+def describe(placed: Placed, designated_: bool, fine: int) -> dict:
     """What is known of an object; its middle in pixels of the film."""
     wide, high = placed.thing.size()
     return {
         "kind": placed.thing.kind,
         "material": placed.thing.material,
+        "designated": designated_,
         "annotated": placed.lung,
         "dprime": round(placed.dprime, 2),
         "visible": placed.visible(),

@@ -5,7 +5,7 @@ from scipy.interpolate import CubicSpline
 
 from xiqa.synthetic.chest.anatomy import Subject
 from xiqa.synthetic.chest.film import MARKERS
-from xiqa.synthetic.chest.objects import Stroke, disc, wire
+from xiqa.synthetic.chest.strokes import Stroke, disc, wire
 
 DEVICES_STREAM = 5
 

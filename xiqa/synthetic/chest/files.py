@@ -10,43 +10,71 @@ from PIL import Image
 from tqdm import tqdm
 
 from xiqa.runner.store import write_bytes, write_frame
-from xiqa.synthetic.chest.compose import VERSION, draw
+from xiqa.synthetic.chest.compose import SCANNERS, VERSION, draw, draw_pair
 from xiqa.synthetic.parallel import each
 
 SPLITS = ("train", "val", "test")
 TABLES = {"train": "train.csv", "val": "dev.csv", "test": "test.csv"}
 FIRST = {"train": 1, "val": 8001, "test": 9001}  # numbers of the real data set
-FILES = 8  # stream
+ROOM = {"train": 8000, "val": 1000, "test": 90_000}  # films that fit before the next split's; more get seven digits
+FILES, SIZES, LABELS = 8, 10, 11  # streams
+SIDES = (800, 3000)  # px, of films at a size of their own
+BLOCK = 4  # films of which the positive share is exact, so that the first films do not depend on how many follow
 JPEG_FROM = 400  # px; below, 8 x 8 blocks are a sizeable part of the film
 PALETTE = [0, 0, 0, 255, 80, 60, 250, 220, 60, 255, 160, 60, 40, 70, 130, 200, 60, 120, 160, 160, 120, 255, 255, 255]
 
 
 def plan(spec: dict) -> pd.DataFrame:
-    """What is to be written: split, image, subject, label; every film is of a subject of its own.
+    """What is to be written: split, image, subject, label, size (px), paired; every film is of a subject of its own.
 
-    ``spec`` holds ``size``, ``train``, ``val``, ``test`` (counts), ``seed`` and, if it is not
-    a half, ``positive_share``. Subjects of a split
-    start at a number of their own, so that the size of one split changes nothing in another. Labels are shuffled.
+    Subjects of a split start at a number of their own, and neither labels nor sizes of its first films depend on how
+    many follow. Sizes do not depend on the label.
+
+    Parameters
+    ----------
+    spec : ``train``, ``val``, ``test`` (counts), ``seed``, ``size`` (px) or ``original_sizes`` (true: each film has a
+        side of its own, 800 to 3,000 px), and if wanted ``positive_share`` (a half), ``scanner`` (``usual`` or
+        ``other``), ``pairs`` (how many of a split's first films get a counterfactual; all of ``test``).
+
     """
-    ending, rows, following = ".png" if spec["size"] < JPEG_FROM else ".jpg", [], 1
+    if spec.get("scanner", "usual") not in SCANNERS:
+        raise ValueError(f"scanner is {spec['scanner']!r}: choose one of {', '.join(SCANNERS)}.")
+    pairs = spec.get("pairs", {"test": spec["test"]})
+    if not set(pairs) <= set(SPLITS):
+        raise ValueError(f"pairs names {', '.join(set(pairs) - set(SPLITS))}: the splits are {', '.join(SPLITS)}.")
+    original = bool(spec.get("original_sizes"))
+    ending, rows = ".jpg" if original or spec["size"] >= JPEG_FROM else ".png", []
     for place, split in enumerate(SPLITS):
-        count = spec[split]
-        labels = np.arange(count) < round(count * spec.get("positive_share", 0.5))
-        np.random.default_rng([spec["seed"], place, FILES]).shuffle(labels)
-        first = max(FIRST[split], following)
-        following = first + count
-        names = [f"{first + i:05d}{ending}" for i in range(count)]
-        rows += [(split, name, place * 10**6 + i, int(labels[i])) for i, name in enumerate(names)]
-    return pd.DataFrame(rows, columns=["split", "image", "subject", "label"])
+        labels = shuffled(spec[split], spec.get("positive_share", 0.5), [spec["seed"], place, LABELS])
+        for i in range(spec[split]):
+            subject = place * 10**6 + i
+            number = FIRST[split] + i if i < ROOM[split] else 10**6 + subject
+            size = side(spec["seed"], subject) if original else spec["size"]
+            rows.append((split, f"{number:05d}{ending}", subject, int(labels[i]), size, i < pairs.get(split, 0)))
+    return pd.DataFrame(rows, columns=["split", "image", "subject", "label", "size", "paired"])
+
+
+def shuffled(count: int, share: float, key: list[int]) -> np.ndarray:
+    """Labels, bool (count,), of which every whole block holds the given share of positives."""
+    rng, ends = np.random.default_rng(key), np.arange(0, count + BLOCK, BLOCK)
+    blocks = [np.arange(BLOCK) < positives for positives in np.diff(np.floor(ends * share + 0.5))]
+    return np.concatenate([rng.permutation(block) for block in blocks] or [np.zeros(0, bool)])[:count]
+
+
+def side(seed: int, subject: int) -> int:
+    """Side of a film at a size of its own, px; small ones are more frequent."""
+    low, high = np.log(SIDES)
+    return round(float(np.exp(np.random.default_rng([seed, subject, SIZES]).uniform(low, high))))
 
 
 def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     """Write a data set of films below ``folder``; what is complete already is kept.
 
     Layout: ``object-CXR_{train,val,test}/`` with ``train.csv|dev.csv|test.csv`` and ``images/``; beside them
-    ``derivatives/<split>/<name>.json`` (objects, subject, seed) and ``<name>_masks.png`` (see ``read_masks``). Films
-    below 400 px are PNG, larger ones JPEG of a quality that does not depend on the label. The sidecar of a film is
-    written last, so it tells that the film is complete; the table of a split is written after all its films.
+    ``derivatives/<split>/<name>.json`` (objects, subject, seed), ``<name>_masks.png`` (see ``read_masks``) and, for
+    paired films, ``<name>_without.png|jpg``: the film without its designated objects (see ``without``). Films below
+    400 px are PNG, others JPEG of a quality that does not depend on the label. The sidecar of a film is written last,
+    so it tells that the film is complete; the table of a split is written after all its films.
 
     Parameters
     ----------
@@ -57,7 +85,7 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     """
     folder = Path(folder)
     table = plan(spec)
-    jobs = [(str(folder), dict(row), spec["size"], spec["seed"]) for row in table.to_dict("records")]
+    jobs = [(str(folder), row, spec["seed"], spec.get("scanner", "usual")) for row in table.to_dict("records")]
     todo = [job for job in jobs if not all(path.is_file() for path in paths(folder, job[1]))]
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc="radiographs", unit="film", disable=len(todo) < 2)
     with bar:
@@ -65,7 +93,7 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
             bar.update()
     for split in SPLITS:
         records = [
-            json.loads(paths(folder, row)[2].read_text()) for row in table[table.split == split].to_dict("records")
+            json.loads(paths(folder, row)[-1].read_text()) for row in table[table.split == split].to_dict("records")
         ]
         rows = [(record["image"], record["annotation"]) for record in records]
         write_frame(
@@ -73,28 +101,48 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
         )
 
 
-def paths(folder: Path, row: dict) -> tuple[Path, Path, Path]:
-    """Film, masks and sidecar."""
+def paths(folder: Path, row: dict) -> list[Path]:
+    """Film, counterfactual if it is paired, masks and, last, sidecar."""
     beside, stem = Path(folder) / "derivatives" / row["split"], Path(row["image"]).stem
     film = Path(folder) / f"object-CXR_{row['split']}" / "images" / row["image"]
-    return film, beside / f"{stem}_masks.png", beside / f"{stem}.json"
+    bare = [bare_path(folder, row["split"], row["image"])] if row["paired"] else []
+    return [film, *bare, beside / f"{stem}_masks.png", beside / f"{stem}.json"]
 
 
-def write_one(job: tuple[str, dict, int, int]) -> None:
-    """Draw and write one film with its sidecar and masks."""
-    folder, row, size, seed = job
-    film = draw(seed, row["subject"], row["label"], size)
-    about = {"image": row["image"], "subject": row["subject"], "seed": seed, "version": VERSION, "label": row["label"],
-             "size": size, "annotation": film.annotation, "objects": film.objects}  # fmt: skip
-    for path, content in zip(
-        paths(Path(folder), row),
-        (
-            encode(film.image, row, seed),
-            pack(film.silhouettes, film.distractors, film.lungs),
-            json.dumps(about, indent=1).encode(),
-        ),
-        strict=True,
-    ):
+def bare_path(folder: Path, split: str, image: str) -> Path:
+    """Where the counterfactual of a film lies, written or not."""
+    image = Path(image)
+    return Path(folder) / "derivatives" / split / f"{image.stem}_without{image.suffix}"
+
+
+def without(folder: Path, split: str, image: str) -> Path | None:
+    """The counterfactual of a film, the same film without its designated objects; None where it has none.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    split : ``train``, ``val`` or ``test``.
+    image : name of the film's file, as in the table of the split.
+
+    """
+    path = bare_path(folder, split, Path(image).name)
+    return path if path.is_file() else None
+
+
+def write_one(job: tuple[str, dict, int, str]) -> None:
+    """Draw and write one film with its counterfactual, masks and sidecar."""
+    folder, row, seed, scanner = job
+    given = (seed, row["subject"], row["label"], row["size"])
+    if row["paired"]:
+        film, bare = draw_pair(*given, scanner=scanner)
+    else:
+        film, bare = draw(*given, scanner=scanner), None
+    about = {key: row[key] for key in ("image", "subject", "label", "size")}
+    about |= {"seed": seed, "scanner": scanner, "version": VERSION}
+    about |= {"annotation": film.annotation, "objects": film.objects}
+    contents = [encode(film.image, row, seed), *([] if bare is None else [encode(bare.image, row, seed)])]
+    contents += [pack(film.silhouettes, film.distractors, film.lungs), json.dumps(about, indent=1).encode()]
+    for path, content in zip(paths(Path(folder), row), contents, strict=True):
         write_bytes(path, content)
 
 

@@ -48,7 +48,7 @@ def tree(view: View, person: Subject, side: int, rng: np.random.Generator) -> li
 def branches(view: View, start, direction, bend, length, radius):
     """Samples (n, 3) and volumes of one generation of slightly bent branches."""
     steps = max(int(length.max() * view.dense * 1.25 / view.pixel), 2)
-    across = int(np.clip(2.4 * view.dense * radius.max() / view.pixel, 1, 14))
+    across = int(np.clip(2.4 * view.dense * radius.max() / view.pixel, 1, 24))
     t = ((np.arange(steps) + 0.5) / steps)[None, :, None]
     path = start[:, None] + (direction[:, None] * t + bend[:, None] * t**2 * 0.5) * length[:, None, None]
     normal = np.stack([-direction[:, 1], direction[:, 0]], axis=1)

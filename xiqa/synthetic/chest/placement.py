@@ -1,18 +1,21 @@
-"""Where objects lie, how they are rasterised, whether they can be seen, and how people would annotate them."""
+"""Where objects can lie, how they are rasterised, whether they can be seen there."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter
-from scipy.spatial import ConvexHull, QhullError
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from xiqa.synthetic.chest.film import Chain
-from xiqa.synthetic.chest.objects import Stroke, Thing
+from xiqa.synthetic.chest.objects import Thing
+from xiqa.synthetic.chest.strokes import Stroke
 
 # Matched-filter d' below which an object counts as not seen: as a whole, and per cell of 3 x 3 mm of what it covers,
 # for a long thing that is faint everywhere adds up to a high d' and yet is overlooked.
-VISIBLE, VISIBLE_CELL, CELL = 12.0, 4.0, 3.0
+VISIBLE, VISIBLE_CELL, CELL = 32.0, 7.5, 3.0
+# How far inside the lung field the designated objects lie and how far outside all others, mm: people disagree about
+# what lies on its border.
+INSIDE, OUTSIDE = 5.0, 8.0
 TRIES = 40
 
 
@@ -84,22 +87,34 @@ def turned(strokes: list[Stroke], angle: float, shift: np.ndarray) -> list[Strok
 
 
 class Ground:
-    """Where on a canvas objects may lie: in the lung field or clear of it, inside the open field, apart."""
+    """Where on a canvas objects may lie: well inside the lung field or well clear of it, in the open field, apart."""
 
-    def __init__(self, chain: Chain, lungs: np.ndarray, forbidden: np.ndarray, supersampling: int):
-        self.chain, self.view, self.lungs = chain, chain.view, lungs
+    def __init__(self, chain: Chain, lungs: np.ndarray, forbidden: np.ndarray, support: np.ndarray, supersampling: int):
+        self.chain, self.view, self.supersampling = chain, chain.view, supersampling
+        self.step = max(supersampling, round(self.view.side / 600))  # of the grid that regions are found on
         self.field = chain.open_field(3.5)
-        step = supersampling
-        near = gaussian_filter((lungs | forbidden)[::step, ::step].astype(np.float32), 2.5 / (self.view.pixel * step))
-        self.clear = repeat(near < 0.02, step)
-        self.free = np.ones_like(lungs)
-        self.supersampling = supersampling
-        self.lung_spots, self.other_spots = np.argwhere(lungs & self.field), np.argwhere(self.clear & self.field)
+        self.regions = {
+            "deep": self.further(~lungs, INSIDE),
+            "lungs": lungs,
+            "clear": self.further(lungs | forbidden, OUTSIDE),
+        }
+        self.spots = {name: np.flatnonzero(region & self.field) for name, region in self.regions.items()}
+        coarse = np.asarray(Image.fromarray(support).reduce(self.step))
+        self.free = ~self.repeat(self.near(coarse, self.step))
         self.unseen = self.noise()
+
+    def further(self, region: np.ndarray, margin: float) -> np.ndarray:
+        """Pixels of the canvas more than ``margin`` mm away from a region."""
+        away = distance_transform_edt(~region[:: self.step, :: self.step]) * self.view.pixel * self.step
+        return self.repeat(away > margin)
+
+    def repeat(self, coarse: np.ndarray) -> np.ndarray:
+        """A picture of the coarser grid on the canvas."""
+        return coarse.repeat(self.step, 0).repeat(self.step, 1)[: self.view.side, : self.view.side]
 
     def noise(self) -> np.ndarray:
         """Variance per pixel of the canvas that an object must stand out of: quantum noise and anatomical structure."""
-        chain, step = self.chain, self.supersampling
+        chain, step = self.chain, self.step
         pixel, plain = self.view.pixel, chain.plain[::step, ::step]
         busy = plain - gaussian_filter(plain, 5 / (pixel * step), truncate=2.5)
         clutter = gaussian_filter(busy**2, 12 / (pixel * step), truncate=2)
@@ -107,7 +122,7 @@ class Ground:
         slope = plain * (1 - plain) * 4
         quantum = slope**2 / (np.maximum(light, 1e-4) * chain.given.photons * pixel**2)
         # Structure is correlated over about a cell, so that a finer grid does not count it as more evidence.
-        return repeat(clutter * max(1.0, (CELL / pixel) ** 2) + quantum + 1e-6, step)
+        return self.repeat(clutter * max(1.0, (CELL / pixel) ** 2) + quantum + 1e-6)
 
     def dprime(self, tau: np.ndarray, row: int, column: int) -> float:
         """Matched-filter visibility: root of the sum over pixels of (difference / noise)^2, noise-free difference."""
@@ -123,10 +138,12 @@ class Ground:
         difference = chain.tone(chain.enhanced[rows, columns] + change) - chain.plain[rows, columns]
         return float(np.sqrt((difference**2 / self.unseen[rows, columns])[self.field[rows, columns]].sum()))
 
-    def place(self, thing: Thing, lung: bool, rng: np.random.Generator) -> Placed | None:
-        """Put an object where it can be seen; None where it does not fit. Keeps its place free of others."""
-        pixel, best = self.view.pixel, None
-        spots = self.lung_spots if lung else self.other_spots
+    def place(self, thing: Thing, where: str, rng: np.random.Generator) -> Placed | None:
+        """An object where it can be seen among some places; None where it fits nowhere.
+
+        ``where``: ``deep`` inside the lung field, anywhere in the ``lungs``, or ``clear`` of them.
+        """
+        pixel, best, spots = self.view.pixel, None, self.spots[where]
         if len(spots) == 0:
             return None
         fine = 4 if self.supersampling > 1 else 3
@@ -136,20 +153,27 @@ class Ground:
             tau, left, top = rasterise(strokes, pixel, fine)
             cells = np.count_nonzero(tau > 0.15 * tau.max()) * (pixel / CELL) ** 2
             bound = max(VISIBLE, VISIBLE_CELL * float(np.sqrt(cells)))
-            for row, column in self.fitting(tau, left, top, spots[rng.integers(len(spots), size=TRIES)], lung)[:4]:
-                found = Placed(thing, tau, row, column, self.dprime(tau, row, column), bound, lung)
+            tried = np.stack(np.divmod(spots[rng.integers(len(spots), size=TRIES)], self.view.side), 1)
+            for row, column in self.fitting(tau, left, top, tried, where)[:4]:
+                found = Placed(thing, tau, row, column, self.dprime(tau, row, column), bound, where != "clear")
                 if best is None or found.dprime > best.dprime:
                     best = found
                 if best.visible():
-                    break
-            if best is not None and best.visible():
-                break
-        if best is not None:
-            self.occupy(best)
+                    return best
         return best
 
-    def fitting(self, tau: np.ndarray, left: float, top: float, spots: np.ndarray, lung: bool) -> list[tuple[int, int]]:
-        """Those of the given middles (row, column) at which a patch fits, as its upper left corners."""
+    def force(self, thing: Thing, where: str) -> Placed:
+        """An object as far inside the lungs, or as far from them, as there is: for films on which it fits nowhere."""
+        step, lung = self.step, where != "clear"
+        region = (self.regions["lungs"] == lung) & self.field
+        depth = distance_transform_edt(region[::step, ::step])
+        row, column = np.array(np.unravel_index(depth.argmax(), depth.shape)) * step
+        tau, left, top = rasterise(turned(thing.strokes, thing.angle, np.zeros(2)), self.view.pixel, 4)
+        row, column = int(row + top), int(column + left)
+        return Placed(thing, tau, row, column, self.dprime(tau, row, column), VISIBLE, lung)
+
+    def fitting(self, tau: np.ndarray, left: float, top: float, spots: np.ndarray, where: str) -> list[tuple[int, int]]:
+        """Those of the given middles (row, column) at which a patch fits into a region, as its upper left corners."""
         corners = spots + np.array([int(top), int(left)])
         inked = np.argwhere(tau > 0.15 * tau.max())
         inked = inked[:: max(len(inked) // 250, 1)]
@@ -159,61 +183,14 @@ class Ground:
         at = np.clip(rows, 0, side - 1), np.clip(columns, 0, side - 1)
         good = (on & self.field[at]).mean(1) >= 0.97
         good &= self.free[at].mean(1) >= 0.97
-        good &= self.lungs[at].mean(1) >= 0.9 if lung else self.clear[at].all(1)
+        good &= self.regions[where][at].all(1)
         return [tuple(corner) for corner in corners[good].tolist()]
+
+    def near(self, tau: np.ndarray, step: int = 1) -> np.ndarray:
+        """What lies within about 4 mm of something drawn, on a grid of every ``step``-th pixel."""
+        return gaussian_filter((tau > 0).astype(np.float32), 2 / (self.view.pixel * step), truncate=2.5) > 0.02
 
     def occupy(self, placed: Placed) -> None:
         """Keep others away from an object."""
         rows, columns, part = clip(placed.tau.shape, placed.row, placed.column, self.view.side)
-        self.free[rows, columns] &= ~(gaussian_filter((placed.tau > 0).astype(np.float32), 2 / self.view.pixel) > 0.02)[
-            part
-        ]
-
-
-def repeat(image: np.ndarray, step: int) -> np.ndarray:
-    """Each pixel ``step`` x ``step`` times."""
-    return image.repeat(step, 0).repeat(step, 1)
-
-
-def silhouette(placed: Placed, side: int, supersampling: int) -> np.ndarray:
-    """Pixels of the finished film, bool (side, side), that an object covers to a fifth or more."""
-    canvas = np.zeros((side * supersampling,) * 2, np.float32)
-    placed.paint(canvas, (placed.tau > 0.1 * placed.tau.max()).astype(np.float32))
-    return np.asarray(Image.fromarray(canvas).reduce(supersampling)) >= 0.2
-
-
-def annotate(mask: np.ndarray, rng: np.random.Generator) -> str:
-    """A shape drawn around a silhouette as people draw: rectangle, ellipse or polygon with a small margin."""
-    rows, columns = np.nonzero(mask)
-    last = mask.shape[0] - 1
-    margin = rng.uniform(0.5, 1.0 + 0.007 * mask.shape[0], 4)
-    kind = rng.choice([0, 1, 2], p=[0.5, 0.25, 0.25])
-    low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()])
-    if kind == 2:
-        spots = np.stack([columns, rows], 1).astype(float)
-        shape = outline(spots, margin[0] + 1)
-        if shape is not None:
-            return "2 " + " ".join(str(value) for value in np.clip(shape, 0, last).ravel())
-        kind = 0
-    if kind == 1:
-        middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.5)
-        reach = np.sqrt((((np.stack([columns, rows], 1) - middle) / half) ** 2).sum(1).max())
-        low, high = middle - half * reach, middle + half * reach
-    low, high = np.floor(low - margin[:2]).astype(int), np.ceil(high + margin[2:]).astype(int)
-    low, high = np.clip(low, 0, last), np.clip(high, 0, last)
-    return f"{kind} {low[0]} {low[1]} {high[0]} {high[1]}"
-
-
-def outline(spots: np.ndarray, margin: float) -> np.ndarray | None:
-    """Corners (n, 2), whole pixels, of a loose convex polygon around spots; None if they lie on a line."""
-    angle = np.linspace(0, 2 * np.pi, 9)[:-1]
-    ring = np.stack([np.cos(angle), np.sin(angle)], 1) * (margin / np.cos(np.pi / 8) + 0.75)
-    try:
-        hull = spots[ConvexHull(spots).vertices]
-        grown = (hull[:, None] + ring).reshape(-1, 2)
-        grown = grown[ConvexHull(grown).vertices]
-    except QhullError:
-        return None
-    corners = np.unique(np.round(grown).astype(int), axis=0)
-    away = corners - corners.mean(0)
-    return corners[np.argsort(np.arctan2(away[:, 1], away[:, 0]))]
+        self.free[rows, columns] &= ~self.near(placed.tau)[part]

@@ -13,11 +13,10 @@ import torch
 from scipy.fft import next_fast_len
 from scipy.spatial.transform import Rotation
 
-from xiqa.synthetic.head.anatomy import Grid, upsample
+from xiqa.synthetic.head.grids import Grid, upsample
+from xiqa.synthetic.head.scanner import Scanner, between
 
 ROOM = (0.06, 0.06, 0.42)  # canvas beyond the matrix on either side, as a share of the matrix
-# How the axes of a file run: mostly axial storage, some sagittal and coronal; the slices themselves are axial.
-STORED = {"RAS": 3, "LAS": 4, "LPS": 3, "RPS": 1, "LAI": 1, "PIR": 1, "ASL": 1, "PSR": 1, "LIP": 1, "RSA": 1}
 AXES = "xyz"
 
 
@@ -54,19 +53,19 @@ class Protocol:
         return np.array(self.canvas.size) // 2 - np.array(self.matrix) // 2
 
 
-def protocol(shape: tuple[int, int, int], rng: np.random.Generator) -> Protocol:
+def protocol(shape: tuple[int, int, int], site: Scanner, rng: np.random.Generator) -> Protocol:
     """Draw matrix, voxel size, storage and phase-encode axis around the number of voxels wanted."""
-    long, slices = rng.choice([0.875, 1.0, 1.0, 1.125]), rng.choice([0.875, 1.0, 1.0, 1.125])
-    length, height = rng.uniform(218, 262), rng.uniform(166, 198)
-    narrow = rng.choice([0.8125, 0.875, 1.0])
+    long, slices = rng.choice(site.long), rng.choice(site.slices)
+    length, height = between(rng, site.length), between(rng, site.height)
+    narrow = rng.choice(site.narrow)
     matrix = tuple(2 * round(number / 2) for number in (shape[0] * long * narrow, shape[1] * long, shape[2] * slices))
     voxel = (length / (shape[0] * long), length / (shape[1] * long), height / matrix[2])
     size = tuple(
         next_fast_len(number + 2 * int(np.ceil(room * number))) for number, room in zip(matrix, ROOM, strict=True)
     )
-    codes, weights = list(STORED), np.array(list(STORED.values()), float)
-    tilt = rng.normal(0, 8) if rng.random() < 0.4 else 0.0
-    phase_axis = 0 if rng.random() < 0.6 else 1
+    codes, weights = list(site.stored), np.array(list(site.stored.values()), float)
+    tilt = rng.normal(0, 8) if rng.random() < site.tilted else 0.0
+    phase_axis = 0 if rng.random() < site.across else 1
     stored = str(rng.choice(codes, p=weights / weights.sum()))
     return Protocol(matrix, voxel, Grid(size, voxel), stored, float(tilt), phase_axis, 1 - phase_axis)
 
@@ -94,28 +93,29 @@ class Nuisance:
     gain: float
 
 
-def nuisance(given: Protocol, rng: np.random.Generator) -> Nuisance:
+def nuisance(given: Protocol, site: Scanner, rng: np.random.Generator) -> Nuisance:
     """Draw the nuisances of a scan."""
     return Nuisance(
-        noise=float(np.exp(rng.uniform(np.log(0.01), np.log(0.05)))),
-        bias=rng.uniform(0.05, 0.40),
+        noise=between(rng, site.noise, log=True),
+        bias=between(rng, site.bias),
         drift=rng.normal(0, 0.2, 3),
         ghost=rng.uniform(0, 0.03),
         cycles=rng.uniform(3, 20),
-        truncation=rng.uniform(0.88, 1.0),
+        truncation=between(rng, site.truncation),
         offset=np.round(np.clip(rng.normal(0, (4, 4, 3)), -8, 8) / given.voxel).astype(int),
-        gain=float(np.exp(rng.uniform(np.log(1200), np.log(4800)))),
+        gain=between(rng, site.gain, log=True),
     )
 
 
-def receive(canvas: Grid, spread: float, rng: np.random.Generator) -> torch.Tensor:
+def receive(canvas: Grid, spread: float, rng: np.random.Generator, centre: float = 0.0) -> torch.Tensor:
     """Complex sensitivity (X, Y, Z) of mean magnitude about 1: a smooth bias field and a smooth phase.
 
     The logarithm of the magnitude is a polynomial of degree 3 scaled to the spread (P99 - P1) over an ellipsoid of a
-    head's size; computed on a lattice.
+    head's size; computed on a lattice. ``centre`` in [0, 1] is the share of a bright middle in it.
     """
-    basis, inside, decay = legendre_basis()
+    basis, inside, decay, dome = legendre_basis()
     log, phase = np.tensordot(rng.normal(0, decay, (2, len(decay))), basis, axes=1)
+    log = (1 - centre) * log / np.ptp(log[inside]) + centre * dome
     low, high = np.percentile(log[inside], (1, 99))
     log = (log - log[inside].mean()) * spread / (high - low)
     field = np.exp(log + 1j * (phase + rng.uniform(0, 2 * np.pi)))
@@ -123,21 +123,22 @@ def receive(canvas: Grid, spread: float, rng: np.random.Generator) -> torch.Tens
 
 
 @lru_cache(maxsize=1)
-def legendre_basis() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Products of Legendre polynomials up to degree 3 on a lattice, where a head is on it, and their weights."""
+def legendre_basis() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Legendre polynomials up to degree 3 on a lattice, where a head is on it, the polynomials' weights, and a dome."""
     ticks = np.linspace(-1, 1, 9)
     lines = np.polynomial.legendre.legvander(ticks, 3).T
     powers = [(i, j, k) for i in range(4) for j in range(4) for k in range(4) if 0 < i + j + k <= 3]
     basis = np.stack([np.einsum("x,y,z->xyz", lines[i], lines[j], lines[k]) for i, j, k in powers])
     x, y, z = np.meshgrid(ticks, ticks, ticks, indexing="ij")
-    inside = (x / 0.7) ** 2 + (y / 0.8) ** 2 + (z / 0.75) ** 2 <= 1
-    return basis, inside, np.array([1 / sum(power) ** 1.5 for power in powers])
+    away = (x / 0.7) ** 2 + (y / 0.8) ** 2 + (z / 0.75) ** 2
+    return basis, away <= 1, np.array([1 / sum(power) ** 1.5 for power in powers]), -away
 
 
 def unsteady(signal: torch.Tensor, given: Protocol, nuisances: Nuisance) -> torch.Tensor:
-    """The signal as a slightly moving, pulsating head gives it, its outermost phase-encode lines not read.
+    """K-space of a slightly moving, pulsating head, its outermost phase-encode lines not read.
 
-    The drift is a phase ramp that grows with the phase-encode line; it is zero at the centre of k-space.
+    Unitary, in the order of torch's FFT. The drift is a phase ramp that grows with the phase-encode line; it is zero
+    at the centre of k-space.
     """
     time = np.fft.fftfreq(given.canvas.size[given.phase_axis])
     pulse = 1 + 2 * nuisances.ghost * np.cos(2 * np.pi * nuisances.cycles * time)
@@ -152,7 +153,7 @@ def unsteady(signal: torch.Tensor, given: Protocol, nuisances: Nuisance) -> torc
         else:
             phase = shaped(turns * frequency, axis) * shaped(time, given.phase_axis)
         factor = factor * torch.exp(phase).to(torch.complex64)
-    return torch.fft.ifftn(torch.fft.fftn(signal) * factor)
+    return torch.fft.fftn(signal, norm="ortho").mul_(factor)
 
 
 def shaped(values: np.ndarray, axis: int) -> torch.Tensor:

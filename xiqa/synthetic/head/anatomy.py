@@ -5,29 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
-from torch.nn import functional
 
 from xiqa.synthetic.head import atlas
+from xiqa.synthetic.head.grids import Grid, Stretched, smooth_noise, stretch
 
 TISSUES = ("grey", "white", "csf", "lesion", "bone", "fat", "soft")
-WARP, FOLDS = 24.0, 8.0  # mm between independent displacements, and between independent votes for a tissue
+WARP, FOLDS, GRAIN = 32.0, 8.0, 7.0  # mm between independent displacements, votes for a tissue, and textures
 LATTICE = 10.0  # mm, spacing of the lattice that carries the mapping
 VERTEX, OCCIPUT = 79.0, 105.0  # mm, how far the atlas's brain reaches up and back
-HEAD = (-105.0, -133.0, -1000.0), (105.0, 132.0, 107.0)  # mm, corners of a box in the atlas that holds any head
+HEAD, TOP, FLOOR = (110.0, 136.0), 107.0, -75.0  # mm: an ellipse and a plane that hold any head, and below any brain
+SLAB = 100_000  # voxels that are worked on at a time, so that they stay in the processor's cache
 VENTRICLES = np.array([[-15.0, -14.0, 16.0], [15.0, -14.0, 16.0]])
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Voxels of a scan: their number and their size (mm); the coordinates' zero is the middle of the grid."""
-
-    size: tuple[int, int, int]
-    voxel: tuple[float, float, float]
-
-    @property
-    def reach(self) -> np.ndarray:
-        """Distance in mm from the middle to the outermost centres of voxels."""
-        return (np.array(self.size) - 1) * np.array(self.voxel) / 2
 
 
 @dataclass(frozen=True)
@@ -97,30 +85,46 @@ def subject(grid: Grid, field: np.ndarray, rng: np.random.Generator) -> Subject:
 
     """
     who = person(field, rng)
-    points = mapping(grid, who, rng)
-    box = around_head(points)
-    points = points[box]
-    inner = Grid(tuple(points.shape[:3]), grid.voxel)
-    brain = tissue_maps(grid).sample(points)
+    points, votes, grain = mapping(grid, who, rng), folds(grid, who.atrophy, rng), textures(grid, rng)
+    result = Subject(torch.zeros(len(TISSUES), *grid.size), *torch.zeros(2, *grid.size, dtype=torch.bool))
+    thick = max(1, SLAB // (grid.size[1] * grid.size[2]))
+    for first in range(0, grid.size[0], thick):
+        rows = slice(first, first + thick)
+        fill(result, rows, points.rows(rows), votes.rows(rows), grain.rows(rows)[0], who, grid)
+    add_lesions(result.shares, grid, who.lesions, rng)
+    return result
+
+
+def fill(result: Subject, rows: slice, points, votes, grain, who: Person, grid: Grid) -> None:
+    """Work out a slab of a subject, in place: the shares of tissues, the head and the brain."""
+    block = around_head(points)
+    if block is None:
+        return
+    points, votes, grain = points[:, *block], votes[:, *block], grain[block]
     shape = dict(zip(atlas.CHANNELS, atlas.shapes().sample(points), strict=True))
     for name, far in atlas.OUTSIDE.items():
         shape[name] = shape[name] + far
-    parts, outline = layers(*label(brain, inner, who.atrophy, rng), shape, who, inner)
-    texture(parts, inner, rng)
-    add_lesions(parts, inner, who.lesions, rng)
-    shares = torch.zeros(len(TISSUES), *grid.size)
-    head, cerebrum = torch.zeros(2, *grid.size, dtype=torch.bool)
-    shares[:, *box], head[box] = parts, outline
-    cerebrum[box] = (parts[0] + parts[1] > 0.3) & (shape["cord"] < 0.1)
-    return Subject(shares, head, cerebrum)
+    # Below the brain there is nothing but fluid inside the skull.
+    above = int((points[2] < FLOOR).all(dim=0).all(dim=0).sum())
+    inside = torch.zeros(3, *grain.shape)
+    inside[2] = 1
+    inside[..., above:] = label(tissue_maps(grid).sample(points[..., above:]), votes[..., above:], grid)
+    parts, outline = layers(*inside, shape, who, grid)
+    texture(parts, grain)
+    place = (slice(rows.start, rows.start + len(grain)), *block[1:])
+    result.shares[:, *place], result.head[place] = parts, outline
+    result.brain[place] = (parts[0] + parts[1] > 0.3) & (shape["cord"] < 0.1)
 
 
-def around_head(points: torch.Tensor) -> tuple[slice, slice, slice]:
-    """Block of voxels outside of which there is only air."""
-    inside = ((points > torch.tensor(HEAD[0])) & (points < torch.tensor(HEAD[1]))).all(-1)
-    block = []
-    for others in ((1, 2), (0, 2), (0, 1)):
-        hit = inside.amax(dim=others).nonzero()
+def around_head(points: torch.Tensor) -> tuple[slice, slice, slice] | None:
+    """Block of a slab of points (3, X, Y, Z) outside of which there is only air; None if there is nothing else."""
+    inside = (points[0] / HEAD[0]).square() + (points[1] / HEAD[1]).square() < 1
+    inside &= points[2] < TOP
+    if not inside.any():
+        return None
+    block = [slice(None)]
+    for other in (2, 1):
+        hit = inside.any(dim=0).any(dim=other - 1).nonzero()
         block.append(slice(int(hit.min()), int(hit.max()) + 1))
     return tuple(block)
 
@@ -135,8 +139,8 @@ def tissue_maps(grid: Grid) -> atlas.Maps:
 # --- where a voxel lies in the atlas ----------------------------------------------------------------------------------
 
 
-def mapping(grid: Grid, who: Person, rng: np.random.Generator) -> torch.Tensor:
-    """Point of the atlas (X, Y, Z, 3), mm, that every voxel shows: pose, size, smooth warp, ventricles.
+def mapping(grid: Grid, who: Person, rng: np.random.Generator) -> Stretched:
+    """Point of the atlas (3, X, Y, Z), mm, that every voxel shows: pose, size, smooth warp, ventricles.
 
     Computed on a lattice and interpolated linearly, which keeps the affine part exact.
     """
@@ -148,54 +152,46 @@ def mapping(grid: Grid, who: Person, rng: np.random.Generator) -> torch.Tensor:
     for centre in VENTRICLES:
         away = points - centre
         points -= who.ventricles * away * np.exp(-(away**2).sum(-1, keepdims=True) / (2 * 20.0**2))
-    return upsample(points.transpose(3, 0, 1, 2), grid.size).permute(1, 2, 3, 0)
-
-
-def smooth_noise(rng, channels: int, counts, extent, period: float) -> np.ndarray:
-    """Gaussian noise (channels, *counts) of unit spread over ``extent`` mm, independent every ``period`` mm."""
-    coarse = np.maximum(np.ceil(np.asarray(extent) / period).astype(int) + 3, 4)
-    noise = torch.from_numpy(rng.standard_normal((channels, *coarse), dtype=np.float32))
-    # A tent over three nodes keeps neighbours alike; it lowers the spread by (3/8)^(1/2) an axis.
-    for axis in (1, 2, 3):
-        noise = (torch.roll(noise, 1, axis) + torch.roll(noise, -1, axis) + 2 * noise) / 4
-    return upsample(noise.numpy() / (3 / 8) ** 1.5, tuple(int(count) for count in counts)).numpy()
-
-
-def upsample(values: np.ndarray, size: tuple[int, int, int]) -> torch.Tensor:
-    """Trilinear interpolation of (C, x, y, z) to (C, X, Y, Z), corners on corners."""
-    given = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None]
-    return functional.interpolate(given, size=size, mode="trilinear", align_corners=True)[0]
+    return stretch(points.transpose(3, 0, 1, 2), grid.size)
 
 
 # --- what a voxel holds -----------------------------------------------------------------------------------------------
 
 
-def label(brain: torch.Tensor, grid: Grid, atrophy: float, rng: np.random.Generator) -> list[torch.Tensor]:
-    """Shares of grey matter, white matter and fluid inside the skull.
-
-    The largest of log-probability plus a smooth random field wins, so that folds differ between subjects who are
-    warped from one template. The maximum is softened to the width of a voxel: a power of the odds, the higher the
-    finer the grid.
-    """
-    power = 4 if min(grid.voxel) < 1.6 else 2
+def folds(grid: Grid, atrophy: float, rng: np.random.Generator) -> Stretched:
+    """Factors (3, X, Y, Z) on the odds of grey matter, white matter and fluid: smooth random votes, one for fluid."""
     counts = np.ceil(2 * grid.reach / FOLDS).astype(int) + 1
     votes = 0.55 * smooth_noise(rng, 3, counts, 2 * grid.reach, FOLDS)
     votes[2] += atrophy
-    weights = upsample(np.exp(power * votes), grid.size)
-    odds = torch.stack([brain[0], brain[1], (1 - brain[0] - brain[1]).clamp(min=1e-3)])
-    odds = odds.square() if power == 2 else odds.square().square()
-    odds = odds * weights
-    return list(odds / odds.sum(0))
+    return stretch(np.exp(power(grid) * votes), grid.size)
+
+
+def power(grid: Grid) -> int:
+    """How sharply tissues are told apart: a power of their odds, the higher the finer the grid."""
+    return 4 if min(grid.voxel) < 1.6 else 2
+
+
+def label(brain: torch.Tensor, votes: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Shares (3, X, Y, Z) of grey matter, white matter and fluid inside the skull.
+
+    The largest of log-probability plus a smooth random field wins, so that folds differ between subjects who are
+    warped from one template. The maximum is softened to the width of a voxel.
+    """
+    odds = torch.stack([brain[0], brain[1], (1 - brain[0] - brain[1]).clamp_(min=1e-3)])
+    for _ in range(power(grid) // 2):
+        odds.square_()
+    odds *= votes
+    return odds.div_(odds.sum(0))
 
 
 def layers(grey, white, csf, shape: dict, who: Person, grid: Grid) -> tuple[torch.Tensor, torch.Tensor]:
     """Put fluid, skull, scalp, face and neck around the brain."""
-    edge = 0.3 * float(np.prod(grid.voxel)) ** (1 / 3)
+    far = shape["brain"]
+    edge = blur(far, grid)
 
     def within(distance: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(-distance / edge)
 
-    far = shape["brain"]
     outer = smooth_union(far - (who.fluid + who.skull + who.scalp), shape["body"], 12.0)
     head = within(outer)
     inner = within(far - who.fluid)
@@ -220,16 +216,29 @@ def layers(grey, white, csf, shape: dict, who: Person, grid: Grid) -> tuple[torc
     return shares, head > 0.5
 
 
+def blur(distance: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """How far (mm) a voxel averages across surfaces of equal distance: most where they lie along a thick slice."""
+    if distance.shape[2] < 2:
+        return torch.full_like(distance, 0.3 * grid.voxel[2])
+    upwards = (torch.gradient(distance, dim=2)[0] / grid.voxel[2]).clamp_(-1, 1).square_()
+    plane = grid.voxel[0] * grid.voxel[1]
+    return (upwards.mul_(grid.voxel[2] ** 2 - plane).add_(plane)).sqrt_().mul_(0.3)
+
+
 def smooth_union(first: torch.Tensor, second: torch.Tensor, blend: float) -> torch.Tensor:
     """Smaller of two distances, rounded over ``blend`` mm."""
     mix = (0.5 + 0.5 * (second - first) / blend).clamp(0, 1)
     return torch.lerp(second, first, mix) - blend * mix * (1 - mix)
 
 
-def texture(shares: torch.Tensor, grid: Grid, rng: np.random.Generator) -> None:
+def textures(grid: Grid, rng: np.random.Generator) -> Stretched:
+    """Noise (1, X, Y, Z) for ``texture``."""
+    counts = np.ceil(2 * grid.reach / GRAIN).astype(int) + 1
+    return stretch(smooth_noise(rng, 1, counts, 2 * grid.reach, GRAIN), grid.size)
+
+
+def texture(shares: torch.Tensor, noise: torch.Tensor) -> None:
     """Let fat and muscle run through each other, and grey and white matter vary by 2 %, in place: nothing is even."""
-    counts = np.ceil(2 * grid.reach / 7.0).astype(int) + 1
-    noise = upsample(smooth_noise(rng, 1, counts, 2 * grid.reach, 7.0), grid.size)[0]
     planes = torch.exp(-((noise / 0.35) ** 2))  # fat between muscles lies in thin sheets
     fat, soft = shares[TISSUES.index("fat")], shares[TISSUES.index("soft")]
     moved = 0.35 * soft * planes - 0.15 * fat * (1 - planes)

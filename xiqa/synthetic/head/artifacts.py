@@ -5,7 +5,7 @@ log-uniform from nearly invisible to gross. Damage is what is visible after prep
 scan an artifact with the probability 1 / (1 + (half / damage)^steep).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,32 @@ class Kind:
 KINDS = {
     "rigid_motion": Kind("motion", 0.39, "mm, mean over lines", 1.0, 10.0, 0.08),
     "ghosting": Kind("motion", 0.17, "ghost-to-signal ratio", 0.04, 0.45, 0.065),
-    "bias_field": Kind("intensity", 0.05, "(P99 - P1) / mean over the head", 0.5, 2.0, 0.16),
+    "bias_field": Kind("intensity", 0.05, "(P99 - P1) / mean over the head", 0.42, 2.0, 0.16),
     "rician_noise": Kind("intensity", 0.05, "sigma / reference tissue", 0.06, 0.35, 0.11),
     "spike": Kind("intensity", 0.05, "amplitude / P99", 0.06, 1.2, 0.06),
-    "zipper": Kind("intensity", 0.04, "RMS / P99", 0.3, 3.0, 0.04),
-    "dropped_slices": Kind("intensity", 0.05, "share of signal lost in the slices", 0.2, 1.0, 0.07),
+    "zipper": Kind("intensity", 0.04, "RMS / P99", 0.12, 3.0, 0.04),
+    "dropped_slices": Kind("intensity", 0.05, "share of signal lost in the slices", 0.16, 1.0, 0.07),
     "susceptibility": Kind("intensity", 0.03, "share of head voxels losing 30 %", 0.002, 0.04, 0.10),
     "field_of_view_cut": Kind("coverage", 0.10, "share of the brain lost", 0.01, 0.25, 0.03),
     "wrap_around": Kind("coverage", 0.07, "share of the head's signal folded", 0.01, 0.25, 0.03),
 }
+
+
+FAMILIES = tuple(dict.fromkeys(kind.family for kind in KINDS.values()))
+
+
+def mix(families: Sequence[str] = FAMILIES) -> dict[str, float]:
+    """Shares of the kinds of some families, of sum 1.
+
+    Raises
+    ------
+    ValueError : no family, or an unknown one.
+
+    """
+    if isinstance(families, str) or not families or not set(families) <= set(FAMILIES):
+        raise ValueError(f"families must be a list of one or more of {', '.join(FAMILIES)}, and is {families!r}")
+    shares = {name: kind.share for name, kind in KINDS.items() if kind.family in families}
+    return {name: share / sum(shares.values()) for name, share in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,7 @@ def plan(
     severity: float | None = None,
     mild: bool = False,
     volume: bool = False,
+    families: Sequence[str] = FAMILIES,
 ) -> Plan:
     """Draw an artifact.
 
@@ -106,9 +124,11 @@ def plan(
     given : tells phase encoding and readout.
     severity : None draws one from the kind's range, from its lower half (in the logarithm) if ``mild``.
     volume : the sequence encodes all three axes.
+    families : of which artifacts are drawn.
 
     """
-    drawn = str(rng.choice(list(KINDS), p=[kind.share for kind in KINDS.values()]))
+    shares = mix(families)
+    drawn = str(rng.choice(list(shares), p=list(shares.values())))
     name = name or drawn
     kind = KINDS[name]
     place = rng.random() * (0.5 if mild else 1.0)

@@ -31,12 +31,11 @@ class Maps:
     spacing: float
 
     def sample(self, points: torch.Tensor) -> torch.Tensor:
-        """Values (C, X, Y, Z) at points (X, Y, Z, 3) in MNI millimetres, trilinear; beyond the edge 0."""
-        sizes = np.array(self.values.shape[2:])
-        scale = torch.as_tensor(2 / (self.spacing * (sizes - 1)), dtype=torch.float32)
-        start = torch.as_tensor(self.origin, dtype=torch.float32)
-        places = ((points - start) * scale - 1).flip(-1)[None]
-        return torch.nn.functional.grid_sample(self.values, places, align_corners=True)[0]
+        """Values (C, X, Y, Z) at points (3, X, Y, Z) in MNI millimetres, trilinear; beyond the edge 0."""
+        scale = 2 / (self.spacing * (np.array(self.values.shape[2:]) - 1))
+        shift = -self.origin * scale - 1
+        places = torch.stack([points[axis] * float(scale[axis]) + float(shift[axis]) for axis in (2, 1, 0)], dim=-1)
+        return torch.nn.functional.grid_sample(self.values, places[None], align_corners=True)[0]
 
 
 @lru_cache(maxsize=6)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from xiqa.synthetic.head.anatomy import TISSUES
+from xiqa.synthetic.head.scanner import SCANNERS, Scanner, between
 
 CONTRASTS = ("T1", "T2", "PD", "FLAIR")
 
@@ -39,27 +40,27 @@ class Sequence:
         return {name: round(value, 1) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
-def sequence(contrast: str, rng: np.random.Generator) -> Sequence:
+def sequence(contrast: str, rng: np.random.Generator, site: Scanner = SCANNERS["usual"]) -> Sequence:
     """Draw the timing of a sequence as sites differ in it."""
-    if contrast == "T1" and rng.random() < 0.5:
-        return Sequence("T1", "gradient echo", rng.uniform(18, 30), rng.uniform(3, 6), flip=rng.uniform(22, 30))
-    ranges = {"T1": ((450, 700), (9, 15)), "T2": ((3200, 5500), (80, 110)), "PD": ((2200, 3400), (12, 30)),
-              "FLAIR": ((8000, 10500), (90, 130))}  # fmt: skip
-    repetition, echo = (float(rng.uniform(*pair)) for pair in ranges[contrast])
+    if contrast == "T1" and rng.random() < site.volumes:
+        repetition, echo, flip = (between(rng, pair) for pair in site.gradient)
+        return Sequence("T1", "gradient echo", repetition, echo, flip=flip)
+    repetition, echo = (between(rng, pair) for pair in site.timings[contrast])
     if contrast != "FLAIR":
         return Sequence(contrast, "spin echo", repetition, echo)
-    null = T1[TISSUES.index("csf")] * np.log(2 / (1 + np.exp(-repetition / T1[TISSUES.index("csf")])))
+    fluid = (T1 * site.t1)[TISSUES.index("csf")]
+    null = fluid * np.log(2 / (1 + np.exp(-repetition / fluid)))
     return Sequence(contrast, "inversion recovery", repetition, echo, inversion=null * rng.uniform(0.95, 1.05))
 
 
-def signals(given: Sequence, rng: np.random.Generator) -> np.ndarray:
+def signals(given: Sequence, rng: np.random.Generator, site: Scanner = SCANNERS["usual"]) -> np.ndarray:
     """Signal of every tissue (7,), in units of water's proton density, tissue parameters jittered.
 
     Spin echo: PD (1 - exp(-TR/T1)) exp(-TE/T2). Spoiled gradient echo: PD sin a (1 - E1)/(1 - E1 cos a) exp(-TE/T2)
     with E1 = exp(-TR/T1). Inversion recovery: PD |1 - 2 exp(-TI/T1) + exp(-TR/T1)| exp(-TE/T2).
     """
     jitter = np.exp(SPREAD[:, None] * rng.standard_normal((3, len(TISSUES))))
-    density, t1, t2 = np.stack([DENSITY, T1, T2]) * jitter
+    density, t1, t2 = np.stack([DENSITY, T1 * site.t1, T2 * site.t2]) * jitter
     recovery = np.exp(-given.repetition / t1)
     if given.kind == "gradient echo":
         angle = np.deg2rad(given.flip)

@@ -1,8 +1,11 @@
-"""Many scans on disk: a BIDS-like folder with ``scans.tsv``, resumable and in parallel."""
+"""Many scans: a BIDS-like folder with ``scans.tsv``, resumable and in parallel, or one by one without a disk."""
 
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
@@ -14,15 +17,10 @@ from tqdm import tqdm
 from xiqa.runner.store import write_bytes
 from xiqa.synthetic.head.artifacts import KINDS
 from xiqa.synthetic.head.compose import VERSION, Scan, draw
-from xiqa.synthetic.head.contrast import CONTRASTS
+from xiqa.synthetic.head.plans import SPLITS, options, plan
 from xiqa.synthetic.parallel import each
 
-SPLITS = ("train", "val", "test")
 LABELS = ("clean", "artifact")
-PLAN = 9  # stream
-PER_SUBJECT = (0.15, 0.25, 0.30, 0.30)  # subjects with one to four scans, each of another contrast
-WEIGHTS = {"T1": 0.35, "T2": 0.25, "PD": 0.15, "FLAIR": 0.25}
-GOLDEN = (5**0.5 - 1) / 2  # its multiples fill [0, 1) evenly, wherever one starts
 COLUMNS = ["image", "subject", "split", "label", "artifact_type", "contrast"]
 TRUTH = "derivatives/truth"
 NOTICE = (
@@ -31,67 +29,14 @@ NOTICE = (
 )
 
 
-def plan(spec: dict) -> pd.DataFrame:
-    """What is to be written, a row a scan: split, subject, base_subject, scan, contrast, label, artifact, image.
-
-    Labels and artifacts are dealt evenly within each contrast and have nothing to do with the subject's number.
-
-    Parameters
-    ----------
-    spec : ``shape`` (voxels), ``train``, ``val``, ``test`` (number of clean and of artifact scans each), ``seed``.
-
-    """
-    rows, number = [], 0
-    for place, split in enumerate(SPLITS):
-        clean, artifact = spec[split]
-        table = people(clean + artifact, place, spec["seed"])
-        table.insert(0, "split", split)
-        table["number"] = number + 1 + table["base_subject"] - place * 10**6
-        number = int(table["number"].max()) if len(table) else number
-        rows.append(deal(table, artifact, np.random.default_rng([spec["seed"], place, PLAN, 1])))
-    table = pd.concat(rows, ignore_index=True)
-    table["subject"] = [f"sub-{n:04d}" for n in table.pop("number")]
-    runs = table["scan"] + 1
-    table["image"] = [
-        f"{subject}/anat/{subject}_run-{run}_{contrast}{'w' if contrast != 'FLAIR' else ''}.nii.gz"
-        for subject, run, contrast in zip(table["subject"], runs, table["contrast"], strict=True)
-    ]
-    return table
-
-
-def people(scans: int, place: int, seed: int) -> pd.DataFrame:
-    """Subjects of a split and the contrasts of their scans."""
-    rng = np.random.default_rng([seed, place, PLAN, 0])
-    rows, base = [], place * 10**6
-    while len(rows) < scans:
-        count = min(1 + int(rng.choice(4, p=PER_SUBJECT)), scans - len(rows))
-        chosen = rng.choice(CONTRASTS, size=count, replace=False, p=[WEIGHTS[name] for name in CONTRASTS])
-        rows += [(base, scan, str(contrast)) for scan, contrast in enumerate(chosen)]
-        base += 1
-    return pd.DataFrame(rows, columns=["base_subject", "scan", "contrast"])
-
-
-def deal(table: pd.DataFrame, artifacts: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Deal labels, and artifacts in the proportions of the mix, evenly within every contrast."""
-    shuffled = table.iloc[rng.permutation(len(table))].sort_values("contrast", kind="stable")
-    steps = (np.arange(len(table) + 1) * artifacts + rng.integers(max(len(table), 1))) // max(len(table), 1)
-    label = np.diff(steps)
-    edges = np.cumsum([kind.share for kind in KINDS.values()])
-    places = (rng.random() + GOLDEN * np.arange(len(table))) % 1
-    drawn = np.array(list(KINDS))[np.minimum(np.searchsorted(edges, places, "right"), len(KINDS) - 1)]
-    # Only artifact scans take a card; clean ones that a rater passed draw theirs freely.
-    taken = np.cumsum(label) - 1
-    kinds = [str(drawn[turn]) if one else "" for turn, one in zip(taken, label, strict=True)]
-    return shuffled.assign(label=label, artifact=kinds).sort_index()
-
-
 def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     """Write a data set of scans below ``folder``; what is complete already is kept.
 
     Layout: ``scans.tsv`` (image, subject, split, label clean | artifact, artifact_type intensity | motion | coverage,
-    contrast), ``sub-0001/anat/sub-0001_run-1_T1w.nii.gz``, and below ``derivatives/truth`` for every image a sidecar
-    of the same name ending in ``.json`` and, for local artifacts, a mask ending in ``_mask.nii.gz``. The sidecar is
-    written last, so it tells that the scan is complete; the table is written after all scans.
+    contrast), ``sub-000001/anat/sub-000001_run-1_T1w.nii.gz``, and below ``derivatives/truth`` for every image a
+    sidecar of the same name ending in ``.json``, for local artifacts a mask ending in ``_mask.nii.gz``, and for scans
+    that bear an artifact, as ``spec["pairs"]`` says, the same scan without it ending in ``_without.nii.gz``. The
+    sidecar is written last, so it tells that the scan is complete; the table is written after all scans.
 
     Parameters
     ----------
@@ -99,13 +44,16 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     spec : see ``plan``.
     workers : processes, by default as many as there are cores and the thread cap allows; changes no byte.
 
+    Raises
+    ------
+    ValueError : see ``plan``.
+
     """
     folder = Path(folder)
     table = plan(spec)
-    todo = [not sidecar(folder, image).is_file() for image in table["image"]]
-    shape, seed = tuple(spec["shape"]), spec["seed"]
+    todo = [not is_complete(folder, *row) for row in zip(table["image"], table["pair"], strict=True)]
     jobs = [
-        Job(str(folder), shape, seed, group.astype(object).to_dict("records"))
+        Job(str(folder), tuple(spec["shape"]), spec["seed"], options(spec), group.astype(object).to_dict("records"))
         for _, group in table[todo].groupby("subject", sort=False)
     ]
     with tqdm(
@@ -113,13 +61,86 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     ) as bar:
         for job, _ in zip(jobs, each(write_subject, jobs, workers), strict=True):
             bar.update(len(job.rows))
-    families = [
-        KINDS[name].family if name else "n/a" for name in table["artifact"].where(table["artifact"].notna(), "")
-    ]
-    listed = table.assign(label=[LABELS[label] for label in table["label"]], artifact_type=families)[COLUMNS]
     for name, about in descriptions().items():
         write_bytes(folder / name, json.dumps(about, indent=1).encode())
-    write_bytes(folder / "scans.tsv", listed.to_csv(sep="\t", index=False, lineterminator="\n").encode())
+    write_bytes(folder / "scans.tsv", listed(table).to_csv(sep="\t", index=False, lineterminator="\n").encode())
+
+
+def is_complete(folder: Path, image: str, pair: bool) -> bool:
+    """Whether a scan's sidecar and every file that belongs to it are there."""
+    try:
+        known = json.loads(sidecar(folder, image).read_text())
+    except (OSError, ValueError):
+        return False
+    paths = [folder / image]
+    paths += [mask_path(folder, image)] if known.get("mask") else []
+    paths += [without_path(folder, image)] if pair and known.get("artifact") else []
+    return all(path.is_file() for path in paths)
+
+
+def write_some(folder: Path, spec: dict, images: list[str]) -> None:
+    """Write single scans of a data set with all that belongs to them; what is complete already is kept.
+
+    ``images`` are names as in ``plan(spec)``; others are passed over.
+    """
+    table = plan(spec)
+    with one_thread():
+        for row in table[table["image"].isin(images)].astype(object).to_dict("records"):
+            if not is_complete(Path(folder), row["image"], row["pair"]):
+                write_scan(Path(folder), row, drawn(tuple(spec["shape"]), spec["seed"], options(spec), row))
+
+
+def listed(table: pd.DataFrame) -> pd.DataFrame:
+    """A plan as ``scans.tsv`` has it."""
+    families = [KINDS[name].family if name else "n/a" for name in table["artifact"]]
+    return table.assign(label=[LABELS[label] for label in table["label"]], artifact_type=families)[COLUMNS]
+
+
+def scan_at(
+    spec: dict, split: str, index: int, without: bool = False
+) -> tuple[np.ndarray, np.ndarray, dict[str, object]]:
+    """One scan of a data set that is not on disk, the same that ``write`` writes, to the last bit.
+
+    The scans of a subject stand next to each other, and drawing them one after another is a few times faster than
+    drawing them in random order, since the subject's anatomy is kept. Meant for worker processes with one thread each.
+
+    Parameters
+    ----------
+    spec : see ``plan``.
+    split : "train", "val" or "test".
+    index : row of the split in ``plan(spec)``, from 0.
+    without : the counterfactual is wanted: the scan without its artifact; one that bears none stays as it is.
+
+    Returns
+    -------
+    array : float32, the stored whole numbers, axes as stored.
+    affine : (4, 4) voxel to scanner millimetres, as a header in single precision holds it.
+    record : plain values: a row of ``scans.tsv`` and what the sidecar says.
+
+    Raises
+    ------
+    ValueError : see ``plan``; an unknown split. IndexError : no such row.
+
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, and is {split!r}")
+    table = rows_of(json.dumps(spec), split)
+    if not 0 <= index < len(table):
+        raise IndexError(f"{split} has {len(table)} scans: there is none at {index}")
+    row = table[index]
+    with one_thread():
+        scan = drawn(tuple(spec["shape"]), spec["seed"], options(spec), {**row, "pair": without})
+    array = scan.without if without and scan.without is not None else scan.array
+    affine = scan.affine.astype(np.float32).astype(float)
+    return array.astype(np.float32), affine, {**{name: row[name] for name in COLUMNS}, **about(row, scan)}
+
+
+@lru_cache(maxsize=12)
+def rows_of(text: str, split: str) -> list[dict]:
+    """The rows of a split of the plan of a specification in JSON."""
+    table = plan(json.loads(text))
+    table = pd.concat([table, listed(table)[["artifact_type"]]], axis=1)
+    return table[table["split"] == split].astype(object).to_dict("records")
 
 
 @dataclass(frozen=True)
@@ -129,28 +150,50 @@ class Job:
     folder: str
     shape: tuple[int, int, int]
     seed: int
+    options: dict
     rows: list[dict]
 
 
 def write_subject(job: Job) -> None:
-    """Draw and write the scans of a subject, on one thread, so that no byte depends on the machine's load."""
+    """Draw and write the scans of a subject."""
+    with one_thread():
+        for row in job.rows:
+            write_scan(Path(job.folder), row, drawn(job.shape, job.seed, job.options, row))
+
+
+def drawn(shape: tuple[int, int, int], seed: int, chosen: dict, row: dict) -> Scan:
+    """The scan of a row of the plan."""
+    who = (seed, row["base_subject"], row["scan"], row["label"], shape)
+    common = {"scanner": chosen["scanner"], "families": chosen["families"], "pair": row["pair"]}
+    return draw(*who, row["contrast"], row["artifact"] or None, **common)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, so that no byte depends on the machine's load."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for row in job.rows:
-            who = (job.seed, row["base_subject"], row["scan"], row["label"], job.shape)
-            write_scan(Path(job.folder), row, draw(*who, row["contrast"], row["artifact"] or None))
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
 def write_scan(folder: Path, row: dict, scan: Scan) -> None:
-    """One scan, its mask and, last, its sidecar."""
-    write_bytes(folder / row["image"], nifti(scan.array, scan.affine))
+    """One scan, its mask, its counterfactual and, last, its sidecar."""
+    image = row["image"]
+    write_bytes(folder / image, nifti(scan.array, scan.affine))
     if scan.mask is not None:
-        write_bytes(mask_path(folder, row["image"]), nifti(scan.mask.astype(np.uint8), scan.affine, 1))
-    about = {"image": row["image"], "subject": row["subject"], "label": LABELS[row["label"]], **scan.about}
-    write_bytes(sidecar(folder, row["image"]), json.dumps(about, indent=1).encode())
+        write_bytes(mask_path(folder, image), nifti(scan.mask.astype(np.uint8), scan.affine, 1))
+    if scan.without is not None:
+        write_bytes(without_path(folder, image), nifti(scan.without, scan.affine))
+    write_bytes(sidecar(folder, image), json.dumps(about(row, scan), indent=1).encode())
+
+
+def about(row: dict, scan: Scan) -> dict:
+    """What the sidecar says."""
+    who = {"image": row["image"], "subject": row["subject"], "label": LABELS[row["label"]]}
+    return {**who, **scan.about, "mask": scan.mask is not None}
 
 
 def sidecar(folder: Path, image: str) -> Path:
@@ -161,6 +204,27 @@ def sidecar(folder: Path, image: str) -> Path:
 def mask_path(folder: Path, image: str) -> Path:
     """Where a local artifact lies in a scan."""
     return folder / TRUTH / image.replace(".nii.gz", "_mask.nii.gz")
+
+
+def without_path(folder: Path, image: str) -> Path:
+    """Where the scan without its artifact lies, if there is one."""
+    return folder / TRUTH / image.replace(".nii.gz", "_without.nii.gz")
+
+
+def without(folder: str | Path, split: str, image: str) -> Path | None:
+    """The counterfactual of a scan: the same one, but for its artifact; None where it has none.
+
+    Parameters
+    ----------
+    folder : that ``write`` wrote.
+    split : it lies in; its name already tells the scans apart.
+    image : as it stands in ``scans.tsv``, or its path.
+
+    """
+    folder, path = Path(folder), Path(image)
+    name = path.relative_to(folder).as_posix() if path.is_absolute() else path.as_posix()
+    found = without_path(folder, name)
+    return found if found.is_file() else None
 
 
 def nifti(array: np.ndarray, affine: np.ndarray, level: int = 0) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import fft
 
+from xiqa.synthetic.heart.looks import Look
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -14,6 +16,7 @@ class Scan:
     noise : standard deviation of each part of the complex noise, as a share of the blood's signal.
     apodise : how far the common filter falls at the edge of the sampled part, from 0 to 1.
     white : percentile of the cine's magnitudes that becomes white.
+    gamma : exponent of the grey scale.
 
     """
 
@@ -21,19 +24,20 @@ class Scan:
     noise: float
     apodise: float
     white: float
+    gamma: float = 1.0
 
     def about(self) -> dict:
         """Plain values for a sidecar."""
         return asdict(self)
 
 
-def scan(rng: np.random.Generator) -> Scan:
+def scan(rng: np.random.Generator, look: Look) -> Scan:
     """Settings of one cine."""
-    kept = [float(rng.uniform(0.62, 0.85)), float(rng.uniform(0.82, 1.0))]
+    kept = [float(rng.uniform(*look.coarse)), float(rng.uniform(*look.fine))]
     if rng.random() < 0.5:
         kept.reverse()
-    noise, apodise, white = rng.uniform(0.025, 0.08), rng.uniform(0.2, 0.9), rng.uniform(97.5, 99.6)
-    return Scan(tuple(kept), float(noise), float(apodise), float(white))
+    rest = [float(rng.uniform(*bounds)) for bounds in (look.noise, look.apodise, look.white, look.gamma)]
+    return Scan(tuple(kept), *rest)
 
 
 def window(size: int, kept: float, apodise: float) -> np.ndarray:
@@ -54,7 +58,12 @@ def acquire(signal: np.ndarray, settings: Scan, blood: float, rng: np.random.Gen
     return np.abs(fft.fftshift(fft.ifft2(fft.ifftshift(lines), norm="ortho"))).astype(np.float32)
 
 
-def show(magnitudes: np.ndarray, settings: Scan) -> np.ndarray:
-    """A cine (F, S, S) as uint8, from 0 to the given percentile of all its frames."""
-    top = np.percentile(magnitudes, settings.white)
-    return np.clip(magnitudes * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+def white(magnitudes: np.ndarray, settings: Scan) -> float:
+    """The magnitude that becomes white: the given percentile of all frames."""
+    return float(np.percentile(magnitudes, settings.white))
+
+
+def show(magnitudes: np.ndarray, top: float, settings: Scan) -> np.ndarray:
+    """Magnitudes of any shape as uint8, from 0 to the white level ``top``."""
+    share = np.minimum(magnitudes / np.float32(top), 1)
+    return (255 * share**settings.gamma + 0.5).astype(np.uint8)

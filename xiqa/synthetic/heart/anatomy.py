@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 BASE = 0.87  # radius of the left ventricle's cavity at the mitral plane, as a share of its largest
+ROLL = 16.0  # spread of the heart about its long axis, degrees
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Heart:
     rise: float  # of the root's lower edge, mm for a mm
     tract: float  # across, of the annulus
     papillary: float  # radius of a papillary muscle
+    # Else a plane that lies low would be known by what it cuts there.
+    around: float  # turn of the papillary muscles about the ventricle's axis, radians
+    band: float  # height of the moderator band, mm
     fat: float  # under the pericardium; more in the grooves
     frame: tuple  # rows: across, along, up in body coordinates
     place: tuple[float, float, float]  # mitral centre in body coordinates
@@ -117,6 +121,8 @@ def heart(rng: np.random.Generator) -> Heart:
         rise=spread(0.22, 0.2),
         tract=spread(20, 0.08) * size,
         papillary=spread(5.2, 0.15),
+        around=float(rng.uniform(-0.6, 0.6)),
+        band=float(rng.uniform(-6, 16)),
         fat=float(np.clip(rng.gamma(6, 0.6), 1.5, 7)),
         frame=frame,
         place=place,
@@ -128,7 +134,9 @@ def orientation(rng: np.random.Generator) -> tuple[tuple, tuple]:
 
     The apex points left, forward and down, the right ventricle lies in front and to the right of the left one.
     """
-    azimuth, fall, roll = np.deg2rad([45 + 7 * rng.normal(), 28 + 6 * rng.normal(), 8 * rng.normal()])
+    azimuth, fall = np.deg2rad([45 + 7 * rng.normal(), 28 + 6 * rng.normal()])
+    # Hearts lie so differently about their long axis that the torso in a picture does not tell the plane's tilt.
+    roll = np.deg2rad(np.clip(ROLL * rng.normal(), -2 * ROLL, 2 * ROLL))
     along = np.array([np.sin(azimuth) * np.cos(fall), -np.cos(azimuth) * np.cos(fall), -np.sin(fall)])
     across = np.array([-0.75, -0.55, -0.33])
     across -= (across @ along) * along

@@ -10,7 +10,7 @@ from xiqa.synthetic.heart.geometry import Points, ellipsoid, join, rod, skirt, t
 
 SEPTUM = 3.0  # mm between the atria
 RING = 4.0  # mm of valve ring and groove between atrium and ventricle
-AORTA = 2.2  # wall of the root, mm
+AORTA = 3.4  # wall of the root with the dark line of the fat around it, mm
 
 
 def upright(heart: Heart, moment: State, points: Points) -> Points:
@@ -54,7 +54,7 @@ def layers(heart: Heart, moment: State, points: Points, fine: np.ndarray, coarse
     yield "blood", np.maximum.reduce([left_atrium, along - (base - RING / 2), SEPTUM / 2 - middle])
     yield "venous", np.maximum.reduce([right_atrium, along - (gate - RING / 2), SEPTUM / 2 + middle])
     yield "venous", np.maximum.reduce([right + 0.9 * fine, -left, gate + RING / 2 - along])
-    yield "muscle", root - AORTA
+    yield "valve", root - AORTA
     yield "blood", pool(heart, moment, points) + 0.6 * fine
     yield from valves(heart, moment, points)
     yield from muscles(heart, moment, points)
@@ -92,14 +92,15 @@ def muscles(heart: Heart, moment: State, points: Points) -> Iterator[tuple]:
     """Two papillary muscles of the left ventricle, two of the right with the moderator band."""
     radius, top = moment.cavity_radii[0], moment.cavity[1] + moment.cavity_radii[1]
     start = moment.base + 0.36 * (top - moment.base)
-    for across, up in ((-0.45, 0.52), (-0.2, -0.62)):
-        foot = (across * radius, moment.base + 0.68 * (top - moment.base), up * radius)
+    for away, angle in ((0.69, 2.28), (0.65, 4.4)):
+        angle += heart.around
+        foot = (away * np.cos(angle) * radius, start + 0.32 * (top - moment.base), away * np.sin(angle) * radius)
         thick = heart.papillary * (1 + 0.15 * moment.stroke)
         yield "myocardium", rod(points, (0.8 * foot[0], start, 0.8 * foot[2]), foot, 0.75 * thick, thick)
     middle, half = moment.right, moment.right_radii
-    band = (middle[0] + 0.8 * half[0], middle[1] + 0.42 * half[1], -4)
-    yield "myocardium", rod(points, band, (heart.septum - 10, middle[1] + 0.62 * half[1], 4), 2.6, 2.0)
-    yield "myocardium", rod(points, band, (band[0] - 12, band[1] - 16, 2), 2.8, 1.8)
+    band = (middle[0] + 0.8 * half[0], middle[1] + 0.42 * half[1], heart.band)
+    yield "myocardium", rod(points, band, (heart.septum - 10, middle[1] + 0.62 * half[1], heart.band + 8), 2.6, 2.0)
+    yield "myocardium", rod(points, band, (band[0] - 12, band[1] - 16, heart.band + 6), 2.8, 1.8)
 
 
 def cusps(moment: State, points: Points, root: np.ndarray) -> Iterator[tuple]:

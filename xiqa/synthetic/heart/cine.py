@@ -1,20 +1,22 @@
 """A cine of one patient: the slab through the beating heart as a scanner would show it, with label and mask."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xiqa.synthetic.heart import anatomy, chambers, torso
-from xiqa.synthetic.heart.acquisition import Scan, acquire, scan, show
+from xiqa.synthetic.heart.acquisition import Scan, acquire, scan, show, white
 from xiqa.synthetic.heart.cycle import State, state
 from xiqa.synthetic.heart.geometry import Points, waves
-from xiqa.synthetic.heart.planning import VISIBLE, Planning, View, stratified
+from xiqa.synthetic.heart.looks import look
+from xiqa.synthetic.heart.planning import VISIBLE, Planning, View, stratified, true_plane
 from xiqa.synthetic.heart.signal import sequence, signals
 
-VERSION = 1
+VERSION = 2
 ANATOMY, CHEST, PLAN, POSE, SCANNER, NOISE, ROUGH = range(7)  # streams: none depends on what another one draws
 PLANES = 5  # of the slab
-REACH = 88.0  # mm around the heart's middle that are painted anew in every frame
+REACH = 104.0  # mm around the heart's middle that are painted anew in every frame
 CACHE = 30_000  # points painted at a time: their arrays stay in the processor's cache
 SUB = 4  # points along a pixel's side for label and mask
 
@@ -24,13 +26,41 @@ class Cine:
     """Frames of one patient.
 
     frames : (F, S, S) uint8. masks : (F, S, S) bool, outflow tract and root in the slab's middle plane, empty where
-    the label is 0. labels : (F,) int. about : plain values, see ``draw``.
+    the label is 0. labels : (F,) int. white : the magnitude shown as 255. about : plain values, see ``draw``.
     """
 
     frames: np.ndarray
     masks: np.ndarray
     labels: np.ndarray
+    white: float
     about: dict
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """Everything about a cine but the plan."""
+
+    seed: int
+    patient: int
+    size: int
+    scanner: str
+    heart: anatomy.Heart
+    nuisance: dict
+    settings: Scan
+    moments: tuple[State, ...]
+
+    @property
+    def pixel(self) -> float:
+        """Side of a pixel in mm."""
+        return self.nuisance["field_of_view_mm"] / self.size
+
+    def view(self, planning: Planning) -> View:
+        """A plan with the pose of this picture."""
+        return View(self.heart, planning, tuple(self.nuisance["shift_mm"]), self.nuisance["turn_degrees"])
+
+    def stream(self, purpose: int, *more: int) -> np.random.Generator:
+        """The random numbers of one purpose."""
+        return stream(self.seed, self.patient, purpose, *more)
 
 
 def stream(seed: int, patient: int, purpose: int, *more: int) -> np.random.Generator:
@@ -45,7 +75,18 @@ def planned(seed: int, patient: int, shows: bool | None = None) -> Planning:
     return stratified(rng, anatomy.heart(stream(seed, patient, ANATOMY)), coin if shows is None else shows)
 
 
-def draw(seed: int, patient: int, frames: int, size: int, planning: Planning | None = None) -> Cine:
+def sit(seed: int, patient: int, frames: int, size: int, scanner: str = "usual") -> Sitting:
+    """A patient in the scanner; arguments as for ``draw``."""
+    heart = anatomy.heart(stream(seed, patient, ANATOMY))
+    nuisance = pose(stream(seed, patient, POSE))
+    settings = scan(stream(seed, patient, SCANNER), look(scanner))
+    moments = tuple(state(heart, (nuisance["start"] + k / frames) % 1) for k in range(frames))
+    return Sitting(seed, patient, size, scanner, heart, nuisance, settings, moments)
+
+
+def draw(
+    seed: int, patient: int, frames: int, size: int, planning: Planning | None = None, scanner: str = "usual"
+) -> Cine:
     """The cine of a patient.
 
     Parameters
@@ -54,6 +95,7 @@ def draw(seed: int, patient: int, frames: int, size: int, planning: Planning | N
     frames : spread evenly over the cycle from a random start.
     size : side in px.
     planning : the plan, by default ``planned(seed, patient)``.
+    scanner : "usual", or "other" for one of another field strength; changes neither patient nor pose.
 
     Returns
     -------
@@ -62,37 +104,52 @@ def draw(seed: int, patient: int, frames: int, size: int, planning: Planning | N
     plan and so of the label).
 
     """
-    heart = anatomy.heart(stream(seed, patient, ANATOMY))
+    sitting = sit(seed, patient, frames, size, scanner)
     planning = planned(seed, patient) if planning is None else planning
-    nuisance = pose(stream(seed, patient, POSE))
-    settings = scan(stream(seed, patient, SCANNER))
-    view = View(heart, planning, tuple(nuisance["shift_mm"]), nuisance["turn_degrees"])
-    pixel = nuisance["field_of_view_mm"] / size
-    phases = [(nuisance["start"] + k / frames) % 1 for k in range(frames)]
-    moments = [state(heart, phase) for phase in phases]
-    magnitudes = expose(seed, patient, view, moments, pixel, size, nuisance["thickness_mm"], settings)
-    shares = np.stack([coverage(view, moment, pixel, size) for moment in moments])
+    view, pixel = sitting.view(planning), sitting.pixel
+    magnitudes = expose(sitting, view, range(frames))
+    shares = np.stack([coverage(view, moment, pixel, size) for moment in sitting.moments])
     areas = shares.sum((1, 2)) * pixel**2
     labels = (areas >= VISIBLE).astype(int)
     about = {
-        "version": VERSION, "seed": seed, "patient": patient, "size": size, "pixel_mm": pixel,
-        "threshold_mm2": VISIBLE, "planning": {"tilt_degrees": planning.tilt, "offset_mm": planning.offset},
-        "frames": [{"phase": phase, "area_mm2": round(float(area), 2), "label": int(label)}
-                   for phase, area, label in zip(phases, areas, labels, strict=True)],
-        "anatomy": heart.about(), "nuisance": {**nuisance, **settings.about()},
+        "version": VERSION, "seed": seed, "patient": patient, "size": size, "pixel_mm": pixel, "scanner": scanner,
+        "threshold_mm2": VISIBLE, "planning": planning.about(),
+        "frames": [{"phase": moment.phase, "area_mm2": round(float(area), 2), "label": int(label)}
+                   for moment, area, label in zip(sitting.moments, areas, labels, strict=True)],
+        "anatomy": sitting.heart.about(), "nuisance": {**sitting.nuisance, **sitting.settings.about()},
     }  # fmt: skip
     # Half of a pixel, less where pixels are so large that none is half covered: a positive frame has a mask.
     masks = shares >= np.minimum(0.5, shares.max((1, 2), keepdims=True))
-    return Cine(show(magnitudes, settings), masks & (labels == 1)[:, None, None], labels, about)
+    top = white(magnitudes, sitting.settings)
+    frames_shown = show(magnitudes, top, sitting.settings)
+    return Cine(frames_shown, masks & (labels == 1)[:, None, None], labels, top, about)
+
+
+def without_tract(cine: Cine) -> dict[int, tuple[np.ndarray, Planning]]:
+    """Counterfactuals of a cine's positive frames: by number, the picture (S, S) uint8 and the plan that it shows.
+
+    The same patient, pose of the picture, phase, noise, scanner and white level, but planned on the true four-chamber
+    plane, or on the nearest one that hides the outflow tract.
+    """
+    about = cine.about
+    sitting = sit(about["seed"], about["patient"], len(cine.labels), about["size"], about["scanner"])
+    numbers: dict[Planning, list[int]] = {}
+    for number in np.flatnonzero(cine.labels == 1).tolist():
+        numbers.setdefault(true_plane(sitting.heart, sitting.moments[number]), []).append(number)
+    result = {}
+    for planning, some in numbers.items():
+        pictures = show(expose(sitting, sitting.view(planning), some), cine.white, sitting.settings)
+        result |= {number: (picture, planning) for number, picture in zip(some, pictures, strict=True)}
+    return result
 
 
 def pose(rng: np.random.Generator) -> dict:
     """Where the heart lies in the picture, field of view, slab and start of the cycle."""
     return {
-        "field_of_view_mm": float(rng.uniform(190, 240)),
-        "shift_mm": [float(v) for v in rng.uniform(-36, 36, 2)],
+        "field_of_view_mm": float(rng.uniform(175, 215)),
+        "shift_mm": [float(v) for v in rng.uniform(-32, 32, 2)],
         "turn_degrees": float(np.clip(-10 + 12 * rng.normal(), -40, 20)),
-        "thickness_mm": float(rng.uniform(6, 8)),
+        "thickness_mm": float(rng.uniform(5, 7)),
         "start": float(rng.uniform()),
     }
 
@@ -102,16 +159,16 @@ def grid(size: int, pixel: float) -> np.ndarray:
     return ((np.arange(size) + 0.5) * pixel - size * pixel / 2).astype(np.float32)
 
 
-def expose(seed: int, patient: int, view: View, moments: list[State], pixel: float, size: int, thickness: float,
-           settings: Scan) -> np.ndarray:  # fmt: skip
-    """Magnitudes (F, S, S): the slab's planes painted, averaged and acquired."""
-    scanner = sequence(stream(seed, patient, SCANNER, 1), size)
+def expose(sitting: Sitting, view: View, numbers: Sequence[int]) -> np.ndarray:
+    """Magnitudes (len(numbers), S, S) of some frames: the slab's planes painted, averaged and acquired."""
+    pixel, size, thickness = sitting.pixel, sitting.size, sitting.nuisance["thickness_mm"]
+    scanner = sequence(sitting.stream(SCANNER, 1), size, look(sitting.scanner))
     tissue = signals(scanner)
     points = slab(view, pixel, size, thickness)
-    rough = stream(seed, patient, ROUGH)
+    rough = sitting.stream(ROUGH)
     coarse, fine = waves(points, rough, (30, 70), 8), waves(points, rough, (7, 14), 12)
     grain = 1 + np.float32(0.7 * scanner["texture"]) * (coarse + fine)
-    chest = torso.torso(stream(seed, patient, CHEST))
+    chest = torso.torso(sitting.stream(CHEST))
     still = np.zeros_like(points[0])
     for part in pieces(still):
         places = in_body(view.heart, tuple(values[part] for values in points))
@@ -123,8 +180,9 @@ def expose(seed: int, patient: int, view: View, moments: list[State], pixel: flo
     tissue_here = {name: values[box] for name, values in tissue.items()}
     blood = float(np.abs(tissue["blood"]).max())
     quiet = (still * grain).mean(0)
-    result = np.empty((len(moments), size, size), np.float32)
-    for number, moment in enumerate(moments):
+    result = np.empty((len(numbers), size, size), np.float32)
+    for row, number in enumerate(numbers):
+        moment = sitting.moments[number]
         beating, picture = still[boxed].copy(), quiet.copy()
         for part in pieces(beating):
             places = tuple(values[part] for values in points)
@@ -132,7 +190,8 @@ def expose(seed: int, patient: int, view: View, moments: list[State], pixel: flo
             paint(beating[part], shapes, tissue_here, pixel)
             beating[part] *= grain[boxed][part] * chambers.flow(view.heart, moment, places, scanner["flow"])
         picture[box] = beating.mean(0)
-        result[number] = acquire(picture * scanner["coil"], settings, blood, stream(seed, patient, NOISE, number))
+        noise = sitting.stream(NOISE, number)
+        result[row] = acquire(picture * scanner["coil"], sitting.settings, blood, noise)
     return result
 
 

@@ -10,39 +10,55 @@ from PIL import Image
 from tqdm import tqdm
 
 from xiqa.runner.store import write_bytes
-from xiqa.synthetic.heart.cine import draw, planned
+from xiqa.synthetic.heart.cine import draw, planned, without_tract
+from xiqa.synthetic.heart.looks import look
 from xiqa.synthetic.parallel import each
 
 SPLITS = ("train", "val", "test")
 FIRST = {"train": 1, "val": 6001, "test": 8001}  # numbers of patients, apart unless a split is very large
 SHOWS, ORDER = 11, 12  # streams
+BLOCK = 8  # patients of whom half show the tract, so that the size of a split does not change its first patients
 
 
 def plan(spec: dict) -> pd.DataFrame:
-    """What is to be written: split, patient (a name), subject (key of the random draws), whether the plan shows it.
+    """What is to be written: split, patient (a name), subject (key of its random draws), shows (its plan), pairs.
 
-    ``spec`` holds ``size``, ``train``, ``val``, ``test`` (patients), ``frames`` (a patient) and ``seed``. Half of the
-    patients of a split are planned so that the outflow tract shows, at random places of the list. Subjects of a split
-    start at a number of their own, so that the size of one split changes nothing in another.
+    ``spec`` holds ``size``, ``train``, ``val``, ``test`` (patients), ``frames`` (a patient) and ``seed``, and may hold
+    ``pairs`` (split -> how many of its first patients get counterfactuals, by default every one of the test split) and
+    ``scanner`` ("usual" or "other"). Half of the patients of a split are planned so that the outflow tract shows, at
+    random places of the list. Subjects of a split start at a number of their own, so that the size of one split changes
+    nothing in another.
     """
+    look(spec.get("scanner", "usual"))
+    pairs = spec.get("pairs", {"test": spec["test"]})
+    if unknown := set(pairs) - set(SPLITS):
+        raise ValueError(f"pairs are asked of {', '.join(sorted(unknown))}: choose among {', '.join(SPLITS)}")
     rows, following = [], 1
     for place, split in enumerate(SPLITS):
         count = spec[split]
-        shows = np.arange(count) < (count + 1) // 2
-        np.random.default_rng([spec["seed"], place, SHOWS]).shuffle(shows)
+        shows = halves(np.random.default_rng([spec["seed"], place, SHOWS]), count)
         first = max(FIRST[split], following)
         following = first + count
-        rows += [(split, f"p{first + i:04d}", place * 10**6 + i, bool(shows[i])) for i in range(count)]
-    return pd.DataFrame(rows, columns=["split", "patient", "subject", "shows"])
+        rows += [
+            (split, f"p{first + i:04d}", place * 10**6 + i, shows[i], i < pairs.get(split, 0)) for i in range(count)
+        ]
+    return pd.DataFrame(rows, columns=["split", "patient", "subject", "shows", "pairs"])
+
+
+def halves(rng: np.random.Generator, count: int) -> list[bool]:
+    """``count`` values of which half are true, block by block."""
+    blocks = [rng.permutation(BLOCK) % 2 == 0 for _ in range(-(-count // BLOCK))]
+    return [bool(value) for block in blocks for value in block][:count]
 
 
 def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     """Write a data set of cine frames below ``folder``; patients that are complete already are kept.
 
     Layout: ``labels/{train,val,test}.txt`` with one ``<path> <0|1>`` a line in shuffled order, frames
-    ``images/<patient>/<patient>_f<k>.png``, masks of positive frames ``<split>_segm/<patient>_f<k>.png`` (0 | 255), and
-    ``derivatives/<split>/<patient>.json`` (tilt, offset, area of every frame; see ``read_about``). The sidecar of a
-    patient is written after its pictures, the lists of a split after all its patients.
+    ``images/<patient>/<patient>_f<k>.png``, masks of positive frames ``<split>_segm/<patient>_f<k>.png`` (0 | 255),
+    ``derivatives/<split>/<patient>.json`` (tilt, offset, area of every frame; see ``read_about``) and counterfactuals
+    of positive frames ``derivatives/<split>/<patient>_f<k>_without.png``. The sidecar of a patient is written after its
+    pictures, the lists of a split after all its patients.
 
     Parameters
     ----------
@@ -53,7 +69,7 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     """
     folder = Path(folder)
     table = plan(spec)
-    jobs = [(str(folder), row, spec["frames"], spec["size"], spec["seed"]) for row in table.to_dict("records")]
+    jobs = [(str(folder), row, spec) for row in table.to_dict("records")]
     todo = [job for job in jobs if not complete(folder, job[1])]
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc="cines", unit="patient", disable=len(todo) < 2)
     with bar:
@@ -67,8 +83,23 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
         write_bytes(folder / "labels" / f"{split}.txt", "".join(lines).encode())
 
 
+def without(folder: Path, split: str, image: str | Path) -> Path | None:
+    """The counterfactual of a frame, None where it has none; ``image`` is its path or its name."""
+    path = counterfactual(split, Path(image).stem)
+    return Path(folder) / path if (Path(folder) / path).is_file() else None
+
+
+def counterfactual(split: str, stem: str) -> str:
+    """Place of a frame's counterfactual below the data set's folder."""
+    return f"derivatives/{split}/{stem}_without.png"
+
+
 def read_about(folder: Path, split: str, patient: str) -> dict:
-    """Sidecar of a patient: what ``draw`` says about the cine, with ``image`` and ``mask`` (or None) of every frame."""
+    """Sidecar of a patient: what ``draw`` says about the cine, and more about every frame.
+
+    ``image``, ``mask`` and ``without`` are the places of its files (or None), ``without_planning`` is the tilt and the
+    offset of its counterfactual.
+    """
     return json.loads(sidecar(folder, split, patient).read_text())
 
 
@@ -78,25 +109,34 @@ def sidecar(folder: Path, split: str, patient: str) -> Path:
 
 
 def complete(folder: Path, row: dict) -> bool:
-    """Whether a patient's sidecar and every file that it names are there."""
+    """Whether a patient's sidecar and every file that it names are there, and all the pairs that are asked for."""
     if not sidecar(folder, row["split"], row["patient"]).is_file():
         return False
     frames = read_about(folder, row["split"], row["patient"])["frames"]
-    return all((folder / frame[kind]).is_file() for frame in frames for kind in ("image", "mask") if frame[kind])
+    named = [frame.get(kind) for frame in frames for kind in ("image", "mask", "without")]
+    paired = all(bool(frame.get("without")) == bool(row["pairs"] and frame["label"]) for frame in frames)
+    return paired and all((folder / path).is_file() for path in named if path)
 
 
-def write_one(job: tuple[str, dict, int, int, int]) -> None:
-    """Draw and write the frames, masks and sidecar of one patient."""
-    folder, row, frames, size, seed = job
-    split, patient = row["split"], row["patient"]
-    cine = draw(seed, row["subject"], frames, size, planned(seed, row["subject"], row["shows"]))
+def write_one(job: tuple[str, dict, dict]) -> None:
+    """Draw and write the frames, masks, counterfactuals and sidecar of one patient."""
+    folder, row, spec = job
+    split, patient, seed = row["split"], row["patient"], spec["seed"]
+    planning = planned(seed, row["subject"], row["shows"])
+    cine = draw(seed, row["subject"], spec["frames"], spec["size"], planning, spec.get("scanner", "usual"))
+    pairs = without_tract(cine) if row["pairs"] else {}
     for number, about in enumerate(cine.about["frames"]):
-        name = f"{patient}_f{number:02d}.png"
-        about["image"] = f"images/{patient}/{name}"
-        about["mask"] = f"{split}_segm/{name}" if about["label"] else None
+        stem = f"{patient}_f{number:02d}"
+        about["image"] = f"images/{patient}/{stem}.png"
+        about["mask"] = f"{split}_segm/{stem}.png" if about["label"] else None
+        about["without"] = counterfactual(split, stem) if number in pairs else None
         write_bytes(Path(folder) / about["image"], encode(cine.frames[number]))
         if about["mask"]:
             write_bytes(Path(folder) / about["mask"], encode(cine.masks[number].astype(np.uint8) * 255))
+        if about["without"]:
+            picture, other = pairs[number]
+            about["without_planning"] = other.about()
+            write_bytes(Path(folder) / about["without"], encode(picture))
     about = {"name": patient, "split": split, **cine.about}
     write_bytes(sidecar(folder, split, patient), json.dumps(about, indent=1).encode())
 

@@ -11,14 +11,16 @@ from xiqa.synthetic.heart.geometry import Points
 
 VISIBLE = 150.0  # mm^2 of outflow tract or root in the plane from which a frame is labelled as showing it
 EXPERT = (5.2, 3.8)  # mean and spread of the angle between planned and true four-chamber plane (Blansit 2019), degrees
-CARELESS = (
-    16.0,
-    5.0,
-)  # the heavier tail, ours: so far off that a few hundred frames teach a small network
+CARELESS = (16.0, 5.0)  # the heavier tail, ours: so far off that a few hundred frames teach a small network
 TAIL = 0.6  # share of plans from it
 STEEPEST = 28.0  # degrees
-OFFSET = 1.5  # spread, mm
-LOOKS = 8  # phases at which a plan is judged
+OFFSET = (3.5, 10.0)  # spread and largest size, mm
+CLEAR, HIDDEN = 500.0, 40.0  # mm^2: a plan that shows the tract, and one that does not, as a rule leave this gap
+BORDERLINE = 0.08  # share of plans that lie in the gap: the detection limit is drawn from them
+ANTERIOR = 0.85  # share of anterior tilts among the plans that do not show the tract: their offset hides it
+LOOKS, COARSE = 4, 1.6  # phases at which a plan is judged, and the step, mm
+TRIES = 60  # offsets for one tilt
+NEAREST = 0.5  # mm between the offsets tried for a plan that hides the tract
 ANCHOR = (16.0, 20.0)  # middle of the heart in the true plane (across, along): where an unshifted picture is centred
 
 
@@ -35,23 +37,60 @@ class Planning:
     tilt: float
     offset: float
 
+    def about(self) -> dict:
+        """Plain values for a sidecar."""
+        return {"tilt_degrees": self.tilt, "offset_mm": self.offset}
+
 
 def plan(rng: np.random.Generator) -> Planning:
     """One plan: the size of the tilt from experts with a heavier tail, both directions alike."""
+    return Planning(float(steepness(rng) * rng.choice([-1, 1])), displacement(rng))
+
+
+def steepness(rng: np.random.Generator) -> float:
+    """Size of a tilt in degrees."""
     mean, spread = CARELESS if rng.random() < TAIL else EXPERT
-    size = min(rng.gamma((mean / spread) ** 2, spread**2 / mean), STEEPEST)
-    return Planning(float(size * rng.choice([-1, 1])), float(OFFSET * rng.normal()))
+    return float(min(rng.gamma((mean / spread) ** 2, spread**2 / mean), STEEPEST))
+
+
+def displacement(rng: np.random.Generator) -> float:
+    """An offset in mm."""
+    return float(np.clip(OFFSET[0] * rng.normal(), -OFFSET[1], OFFSET[1]))
 
 
 def stratified(rng: np.random.Generator, heart: Heart, shows: bool) -> Planning:
-    """The first plan that shows the outflow tract in most phases (or does not): only the plane is chosen by it."""
-    states = [state(heart, k / LOOKS) for k in range(LOOKS)]
+    """A plan that shows the outflow tract through the whole cycle (or does not): only the plane is chosen by it.
+
+    Sizes of tilts are alike in both. A plan that shows the tract is an anterior one. Of those that do not, some are
+    tilted the other way and some are tilted as far to the same side, but lie so low that they miss the tract:
+    otherwise the liver, which the tilt cuts higher or lower, would tell the label.
+    """
+    states = [state(heart, (k + 0.5) / LOOKS) for k in range(LOOKS)]
+    allowed = within(shows, bool(rng.random() < BORDERLINE))
     while True:
-        candidate = plan(rng)
-        view = View(heart, candidate)
-        visible = np.median([view.area(moment) for moment in states]) >= VISIBLE
-        if visible == shows:
-            return candidate
+        tilt = steepness(rng)
+        if not shows and rng.random() >= ANTERIOR:
+            tilt = -tilt
+        for _ in range(TRIES):
+            candidate = Planning(tilt, displacement(rng))
+            areas = (View(heart, candidate).area(moment, COARSE) for moment in states)
+            if all(allowed[0] <= area < allowed[1] for area in areas):
+                return candidate
+
+
+def within(shows: bool, borderline: bool) -> tuple[float, float]:
+    """Bounds of the area in mm^2 for a plan that shows the tract or does not, clearly or not."""
+    if borderline:
+        return (VISIBLE, CLEAR) if shows else (HIDDEN, VISIBLE)
+    return (CLEAR, np.inf) if shows else (0.0, HIDDEN)
+
+
+def true_plane(heart: Heart, moment: State) -> Planning:
+    """The true four-chamber plane, or the nearest one below it that hides the outflow tract at this phase."""
+    offset = 0.0
+    while View(heart, Planning(0.0, offset)).area(moment) >= HIDDEN:
+        offset -= NEAREST
+    return Planning(0.0, offset)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ sign there. Fat is in opposed phase at TE = TR / 2: hence the dark line between 
 
 import numpy as np
 
+from xiqa.synthetic.heart.looks import Look
+
 # Proton density (negative: opposed phase), T1 and T2 in ms at 1.5 T, after the usual tables.
 TISSUES = {
     "blood": (0.95, 1400, 240),
@@ -16,7 +18,7 @@ TISSUES = {
     "muscle": (0.78, 950, 42),
     "valve": (0.45, 900, 35),
     "fat": (-0.85, 280, 75),
-    "marrow": (-0.45, 420, 60),
+    "marrow": (-0.40, 550, 50),
     "bone": (0.08, 1000, 30),
     "lung": (0.13, 1200, 60),
     "liver": (0.80, 600, 46),
@@ -44,21 +46,22 @@ def polynomial(rng: np.random.Generator, size: int, degree: int) -> np.ndarray:
     return total
 
 
-def sequence(rng: np.random.Generator, size: int) -> dict:
+def sequence(rng: np.random.Generator, size: int, look: Look) -> dict:
     """What the scanner does to a cine: flip angle, tissue scatter, field, coil, phase; fields (size, size) float32."""
     scatter = {name: float(np.exp(0.08 * rng.normal())) for name in TISSUES}
     scatter["venous"] = scatter["blood"] * float(np.exp(0.03 * rng.normal()))
     field = polynomial(rng, size, 3)
-    field *= rng.uniform(0.4, 1.15) * np.pi / np.abs(field).max()
+    field *= rng.uniform(*look.field) * np.pi / np.abs(field).max()
     coil = polynomial(rng, size, 2)
-    coil = np.exp(rng.uniform(0.1, 0.35) * coil / coil.std())
+    coil = np.exp(rng.uniform(*look.coil) * coil / coil.std())
     phase = polynomial(rng, size, 2)
     return {
-        "flip": float(np.deg2rad(rng.uniform(42, 68))),
+        "flip": float(np.deg2rad(rng.uniform(*look.flip))),
+        "ratio": look.t1 / look.t2,
         "scatter": scatter,
         "field": field.astype(np.float32),
         "coil": (coil * np.exp(1j * phase)).astype(np.complex64),
-        "flow": float(rng.uniform(0.15, 0.75)),
+        "flow": float(rng.uniform(0.1, 0.5)),
         "texture": float(rng.uniform(0.01, 0.04)),
     }
 
@@ -67,6 +70,6 @@ def signals(scanner: dict) -> dict[str, np.ndarray]:
     """Signed signal of every tissue over the picture, (size, size) float32, bands included."""
     return {
         name: scanner["scatter"][name]
-        * steady_state(density, t1 / t2, scanner["flip"], scanner["field"]).astype(np.float32)
+        * steady_state(density, scanner["ratio"] * t1 / t2, scanner["flip"], scanner["field"]).astype(np.float32)
         for name, (density, t1, t2) in TISSUES.items()
     }

@@ -43,7 +43,7 @@ def torso(rng: np.random.Generator) -> Torso:
         fat=fat,
         muscle=muscle,
         # Breath is held anywhere between in and out: else the liver's size would tell the tilt.
-        liver=float(rng.uniform(-75, 35)),
+        liver=float(rng.uniform(-95, 50)),
         left_dome=float(rng.uniform(-85, -35)),
         vessels=vessels(rng),
         thymus=float(rng.uniform(8, 34)),

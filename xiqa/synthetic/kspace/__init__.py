@@ -10,7 +10,7 @@ floor(N/2).
 `acquire` is the chain from a complex signal to a scan, the same for clean and corrupted ones.
 """
 
-from xiqa.synthetic.kspace.acquisition import acquire
+from xiqa.synthetic.kspace.acquisition import acquire, read
 from xiqa.synthetic.kspace.coverage import (
     crop,
     cut_offset,
@@ -43,6 +43,7 @@ __all__ = [
     "holding_size",
     "interleave_step",
     "move",
+    "read",
     "rician_noise",
     "rigid_motion",
     "spike",

@@ -50,7 +50,22 @@ def acquire(
     image = signal if operator is None else operator(signal)
     if not image.is_complex() or image.ndim != 3:
         raise ValueError("the operator must return a complex volume (X, Y, Z)")
-    kspace = torch.fft.fftn(image, norm="ortho")
+    return read(torch.fft.fftn(image, norm="ortho"), noise, filter, generator)
+
+
+def read(kspace: Tensor, noise: float, filter: str = "tukey", generator: torch.Generator | None = None) -> Tensor:
+    """The second half of `acquire`, for who has k-space already: noise -> filter -> magnitude.
+
+    Parameters
+    ----------
+    kspace : (X, Y, Z) complex, unitary, in the order of torch's FFT; changed in place.
+    noise, filter, generator : see `acquire`.
+
+    Returns
+    -------
+    (X, Y, Z) float32 magnitudes.
+
+    """
     kspace += complex_noise(kspace, noise, generator)
     if filter != "none":
         for dim in (-3, -2, -1):

@@ -56,4 +56,4 @@ def complex_noise(x: Tensor, sigma: float, generator: torch.Generator | None) ->
     dtype = x.dtype.to_complex()
     noise = torch.randn(x.shape[-3:], generator=generator, device=device, dtype=dtype)
     # torch's complex normal has variance 1 in both channels together
-    return (2**0.5 * sigma * noise).to(x.device)
+    return noise.mul_(2**0.5 * sigma).to(x.device)

@@ -1,0 +1,58 @@
+"""What trained networks say of items without the cause of their label, with parts hidden, or of another scanner."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xiqa import models, training, training_mri
+from xiqa.data.prepared import Prepared
+from xiqa.data.prepared_mri import PreparedVolumes
+from xiqa.loop import device
+from xiqa.synthetic import embedded
+
+
+def film_scores(
+    prepared: Path, weights: Path, split: str = "test", hide: str = "", root: Path | None = None
+) -> pd.DataFrame:
+    """Store function: what a classifier says of the films or frames of a split.
+
+    Parameters
+    ----------
+    prepared : entry of `prepare`, or of a null world.
+    weights : weights file of a classifier.
+    hide : "lungs" or "rest" paints that part of embedded films in the mean grey of the film, "" nothing.
+    root : folder of the embedded data set; needed to hide something.
+
+    Returns
+    -------
+    DataFrame with the columns image, unit, label, score (logit of the positive class minus that of the other).
+
+    """
+    data = Prepared(prepared)
+    model = models.build(models.describe(weights)["network"], weights=weights)
+    images, records = np.asarray(data.images(split)), data.records(split)
+    if hide:
+        images = np.stack([_hidden(i, root, split, n, hide) for i, n in zip(images, records["path"], strict=True)])
+    logits = training.predict(model, images)
+    return records[["image", "unit", "label"]].assign(score=(logits[:, 1] - logits[:, 0]).numpy())
+
+
+def _hidden(image: NDArray[np.uint8], root: Path, split: str, path: str, part: str) -> NDArray[np.uint8]:
+    beside = root / "derivatives" / split / f"{Path(path).stem}_masks.png"
+    lungs = embedded.generator("object_cxr").read_masks(beside)["lungs"]
+    side = len(lungs) / len(image)
+    at = (np.arange(len(image)) * side + side / 2).astype(int)
+    mask = lungs[np.ix_(at, at)]
+    return np.where(mask == (part == "lungs"), np.uint8(image.mean()), image)
+
+
+def volume_scores(prepared: Path, weights: Path, precision: str, split: str = "test") -> pd.DataFrame:
+    """Store function: what a network of the MRI study says of a split, dropout off; columns as `film_scores`."""
+    data = PreparedVolumes(prepared)
+    network = models.describe(weights)["network"]
+    model = models.build(network, weights=weights, shape=data.shape)
+    logits = training_mri.predict(model.to(device(), memory_format=training_mri.LAYOUT), data.volumes(split), precision)
+    records = data.records(split)[["image", "subject", "label"]].rename(columns={"subject": "unit"})
+    return records.assign(score=(logits[:, 1] - logits[:, 0]).numpy())
