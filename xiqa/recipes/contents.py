@@ -54,5 +54,6 @@ DATASETS = {
     "07_imbalance_handling": VOLUMES,
 }
 
-# Notebooks that wait for another one which computes scores or samples that they want too.
-SHARING = {"05_pointing_game": ["04_sanity_checks", "03_saliency"], "07_imbalance_handling": ["06_mri_uncertainty"]}
+# Notebooks that wait for another one which computes samples that they want too. 05 waits for none: what it wants beside
+# the scores of 04 fills the second core while 04 computes those.
+SHARING = {"07_imbalance_handling": ["06_mri_uncertainty"]}
