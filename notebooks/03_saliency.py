@@ -159,7 +159,7 @@ by_layer = {
     layer: saliency.explain(films.model, films.inputs, method, layers={"single": [layer]})[method] for layer in layers
 }
 by_layer["product"] = films.maps["normgrad_conv1x1_combined"]
-few = range(min(4, len(films.images)))
+few = range(min(3, len(films.images)))
 size = (1.6 * (len(by_layer) + 1), 1.7 * len(few))
 figure, axes = plt.subplots(len(few), len(by_layer) + 1, figsize=size, squeeze=False)
 for r in few:
