@@ -101,6 +101,7 @@ rows = {
 figure = plt.figure(figsize=(10.5, 10.5 * 4 / count + 3))
 top, bottom = figure.subfigures(2, 1, height_ratios=[10.5 * 4 / count, 3])
 grid = top.subplots(len(rows), count)
+plt.close(figure)  # shown below, when it is filled
 
 
 # %%
@@ -171,6 +172,7 @@ records = scans.records("test")
 kinds = records["artifact_type"].where(records["label"] == 1, "clean")
 types = ["clean", *sorted(set(kinds) - {"clean"})]
 figure, axes = plt.subplots(len(types), count, figsize=(2.2 * count, 1.3 * len(types)), squeeze=False)
+plt.close(figure)
 drawn = []
 
 
@@ -216,6 +218,7 @@ paper.figure(
 
 # %%
 found = audit.audit(study)
+pd.set_option("display.max_colwidth", None)
 paper.table(
     "table_audit",
     audit.shown(found),

@@ -90,7 +90,8 @@ def audit(study: Experiment) -> pd.DataFrame:
             | {"verdict": proof.holds(area, low, high)}
         )
     order = [NOT, PART, SHOULD]
-    return pd.DataFrame(rows).sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable")
+    found = pd.DataFrame(rows)
+    return found.sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable", ignore_index=True)
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
