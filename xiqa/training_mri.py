@@ -231,6 +231,7 @@ class _History(lightning.Callback):
         self.rows = state_dict["rows"]
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: _Task) -> None:
+        """Note the epoch, validate where it is due, and keep a checkpoint unless it was the last."""
         epoch = self.plan[trainer.current_epoch]
         last = epoch.number == len(self.plan) - 1
         every = -(-len(self.plan) // VALIDATIONS)
