@@ -273,8 +273,9 @@ def test_nothing_is_kept_between_calls(resnet18, pictures):
     ("arguments", "words"),
     [
         ({"methods": ["gradcamm"]}, "gradcamm"),
-        ({"mode": "published"}, "mode 'published' is not available"),
-        ({"defects": ("S1",)}, "S1"),
+        ({"mode": "printed"}, "published_midl, and is 'printed'"),
+        ({"defects": ("S12",)}, "no defect 'S12'"),
+        ({"mode": "published", "defects": ("S1_midl",)}, "exclude each other"),
         ({"silu": "guess"}, "guess"),
         ({"target": torch.tensor([0, 1])}, "3 ints"),
         ({"target": -1}, "0..2"),

@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from xiqa.saliency import published
 from xiqa.saliency.engine import SILU_RULES, Captured, Forward, evaluating
 from xiqa.saliency.methods import ALL, METHODS, absolute, combine, register, resize
+from xiqa.saliency.published import DEFECTS, MODES
 
 __all__ = [
     "ALL",
+    "DEFECTS",
     "METHODS",
+    "MODES",
     "SILU_RULES",
     "Captured",
     "absolute",
@@ -51,7 +55,8 @@ def explain(
     target : the class explained: None for the one the network predicts, an int, or one int an image.
     layers : ``{"single": [name], "combined": [name, ...]}`` with dotted module names; by default
         ``model.saliency_layers``, which networks of `xiqa.models.build` have.
-    mode, defects : "corrected" and none; the published programs with their defects are not available yet.
+    mode : "corrected", or "published" and "published_midl": the authors' two programs with their defects.
+    defects : further defects by name, each acting alone or with those of the mode; see ``DEFECTS``.
     silu : how guided methods treat SiLU: "clamp" (negative output gradients zeroed), "relu_rule" (also where the
         output is <= 0), "plain"; without a choice a network with SiLU raises.
 
@@ -79,8 +84,11 @@ def explain_with_notes(
     silu: str | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`explain`, and for each combined method the number of layers (B,) that were constant and contributed nothing."""
-    methods, layers = _checked(model, images, methods, layers, mode, defects, silu)
+    methods, layers = _checked(model, images, methods, layers, silu)
+    wrong = published.resolve(mode, defects)
     with evaluating(model):
+        if wrong:
+            return published.explain(model, images, methods, target, layers, wrong, silu)
         return _maps(_forward(model, images, methods, layers, silu).captured(target), methods)
 
 
@@ -93,7 +101,7 @@ def explain_classes(
     silu: str | None = None,
 ) -> tuple[Tensor, list[dict[str, Tensor]]]:
     """Logits (B, K) and, for each of ``targets``, what `explain` gives: one forward pass serves all of them."""
-    methods, layers = _checked(model, images, methods, layers, "corrected", (), silu)
+    methods, layers = _checked(model, images, methods, layers, silu)
     with evaluating(model):
         forward = _forward(model, images, methods, layers, silu)
         found = [_maps(forward.captured(t, last=i == len(targets) - 1), methods)[0] for i, t in enumerate(targets)]
@@ -122,12 +130,10 @@ def _checked(
     images: Tensor,
     methods: Sequence[str] | str,
     layers: Mapping[str, Sequence[str]] | None,
-    mode: str,
-    defects: Sequence[str],
     silu: str | None,
 ) -> tuple[tuple[str, ...], Mapping[str, Sequence[str]]]:
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
-    _check(images, methods, mode, defects, silu)
+    _check(images, methods, silu)
     return methods, getattr(model, "saliency_layers", {}) if layers is None else layers
 
 
@@ -140,14 +146,10 @@ def degenerate(maps: Tensor) -> Tensor:
     return ~(high - low).isfinite() | (high - low <= rounding)
 
 
-def _check(images: Tensor, methods: tuple[str, ...], mode: str, defects: Sequence[str], silu: str | None) -> None:
+def _check(images: Tensor, methods: tuple[str, ...], silu: str | None) -> None:
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise ValueError(f"no saliency method {', '.join(map(repr, unknown))}: there are {', '.join(METHODS)}")
-    if mode != "corrected":
-        raise ValueError(f"mode {mode!r} is not available in this version: use 'corrected'")
-    if defects:
-        raise ValueError(f"defects {tuple(defects)} are not available in this version: leave them out")
     if silu is not None and silu not in SILU_RULES:
         raise ValueError(f"silu must be None or one of {', '.join(SILU_RULES)}, and is {silu!r}")
     if not images.is_floating_point() or images.dim() not in (4, 5):

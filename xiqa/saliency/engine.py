@@ -6,6 +6,7 @@ al. 2015) gives the input gradient with the rule of Guided Backprop, through the
 frozen parameters make no difference.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 SILU_RULES = ("clamp", "relu_rule", "plain")
+EVERY = math.inf  # reach of the guided rule: every activation
 
 _RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 
@@ -125,12 +127,11 @@ class Forward:
             classes = _classes(target, self.logits)
             score = self.logits.gather(1, classes[:, None]).sum()
             wanted = [*self.outputs.values(), self.inputs]
-            self.rule.active = False
+            self.rule.reach = 0
             *gradients, plain = torch.autograd.grad(
                 score, wanted, retain_graph=self.guided or not last, allow_unused=True
             )
-            self.rule.active = True
-            guided = torch.autograd.grad(score, self.inputs, retain_graph=not last)[0] if self.guided else None
+            guided = self.input_gradient(classes, EVERY, last) if self.guided else None
         for name, gradient in zip(self.outputs, gradients, strict=True):
             if gradient is None:
                 raise ValueError(f"the logits do not depend on the output of layer {name!r}: name another layer")
@@ -145,6 +146,16 @@ class Forward:
             input_gradient=plain,
             guided_gradient=guided,
         )
+
+    def input_gradient(self, target: Tensor | None, reach: float, last: bool = False) -> Tensor:
+        """Gradient at the input, like the images, of each image's logit ``target`` (B,), or of the sum of all logits.
+
+        ``reach``: the guided rule acts on so many first activations of the network; 0 is the plain gradient.
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            score = self.logits.sum() if target is None else self.logits.gather(1, target[:, None]).sum()
+            self.rule.reach = reach
+            return torch.autograd.grad(score, self.inputs, retain_graph=not last)[0]
 
 
 def capture(
@@ -177,7 +188,7 @@ class GuidedRule(TorchFunctionMode):
     The rule zeroes the negative part of the gradient that arrives at the output; the function's own derivative then
     follows. Because calls are watched and not modules, a module that is used twice, one that works in place and a
     plain function call are all met, and nothing in the network is replaced. The hooks live on the graph and go with
-    it; they do nothing unless `active` is set, so one graph serves all backward passes.
+    it; only the first `reach` of them act, none to begin with, so one graph serves all backward passes.
 
     Parameters
     ----------
@@ -189,7 +200,7 @@ class GuidedRule(TorchFunctionMode):
     def __init__(self, silu: str | None):
         super().__init__()
         self.silu = silu
-        self.active = False
+        self.reach, self.count = 0, 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Call the function, then hook its output."""
@@ -208,8 +219,11 @@ class GuidedRule(TorchFunctionMode):
         return output
 
     def _hook(self, output: Tensor, mask: Tensor | None = None) -> None:
+        number = self.count
+        self.count += 1
+
         def clamp(gradient: Tensor) -> Tensor:
-            if not self.active:
+            if number >= self.reach:
                 return gradient
             gradient = gradient.clamp(min=0)
             return gradient if mask is None else gradient * mask

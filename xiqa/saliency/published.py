@@ -1,0 +1,287 @@
+"""The published programs, with their defects: each can be switched on alone, and all of a program's together.
+
+The code of the explainability papers (github.com/canerozer/explainable-iqa) is two programs. Its master branch made the
+tables of the arXiv papers (mode "published"), its midl branch those of the MIDL paper ("published_midl"). What they do
+differently from the methods they name is listed in `DEFECTS`; a defect acts on the maps of a few methods (`ACTS_ON`)
+and leaves all others as they are. `S3` is no defect of a map: it transposes the truth that a map is scored against.
+
+Their pictures were resized by Lanczos before they were explained, and master scores Guided Backprop by its positive
+part: the first is a matter of the data and not rebuilt; the second is switched on by ``positive``, which is in neither
+list, since the papers do not count it among the methods' definitions.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from xiqa.saliency import methods as ours
+from xiqa.saliency.engine import EVERY, Captured, Forward
+
+DEFECTS = {
+    "S1": "Guided Backprop's hooks are lost: it is the plain gradient",
+    "S1_midl": "Guided Backprop's rule acts at the stem's activation only",
+    "S2": "Grad-CAM runs the last block without its skip connection: it explains a different network",
+    "S3": "masks are tested transposed",
+    "S4": "without a target the gradient maps explain the sum of both logits",
+    "S5": "an absolute 1e-8 in the min-max of each layer, in single precision",
+    "S5_midl": "the min-max of each layer has no guard: a constant layer divides 0 by 0",
+    "S6": "Grad-CAM starts from ones, in 8 bits, resized by Lanczos; gradient maps are cut at their 99th percentile",
+    "S7": "a layer whose map is zero everywhere resets the product to ones",
+    "S8": "Input x Gradient multiplies every channel by the red one's gradient",
+    "positive": "Guided Backprop keeps the positive part of the gradient",
+}
+MODES = {
+    "corrected": (),
+    "published": ("S1", "S2", "S3", "S4", "S5", "S6", "S7"),
+    "published_midl": ("S1_midl", "S2", "S4", "S5_midl", "S6", "S8"),
+}
+
+_GRADIENT = ("guided_gradcam", "guided_backprop", "input_x_gradient")
+_NORMGRAD = tuple(name for name in ours.ALL if name.startswith("normgrad"))
+_GUIDED = ("guided_gradcam", "guided_backprop")
+ACTS_ON = {
+    "S1": _GUIDED,
+    "S1_midl": _GUIDED,
+    "S2": ("gradcam", "guided_gradcam"),
+    "S3": (),
+    "S4": _GRADIENT,
+    "S5": _NORMGRAD,
+    "S5_midl": _NORMGRAD,
+    "S6": ("gradcam", *_GRADIENT),
+    "S7": _NORMGRAD,
+    "S8": ("input_x_gradient",),
+    "positive": ("guided_backprop",),
+}
+EPSILON = 1e-8  # C
+CUT = 0.99  # quantile that gradient maps are cut at (C)
+
+
+def resolve(mode: str, defects: Sequence[str]) -> frozenset[str]:
+    """All defects of a mode and those named besides.
+
+    Raises
+    ------
+    ValueError : unknown mode or defect, or two that exclude each other.
+
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, and is {mode!r}")
+    unknown = [name for name in defects if name not in DEFECTS]
+    if unknown:
+        raise ValueError(f"no defect {', '.join(map(repr, unknown))}: there are {', '.join(DEFECTS)}")
+    found = frozenset(MODES[mode]) | frozenset(defects)
+    for name in ("S1", "S5"):
+        if {name, f"{name}_midl"} <= found:
+            raise ValueError(f"{name} and {name}_midl exclude each other: they are the same line of two programs")
+    return found
+
+
+def affected(method: str, defects: Collection[str]) -> bool:
+    """Whether any of the defects changes how the map of a method is made."""
+    return any(method in ACTS_ON[name] for name in defects)
+
+
+def truth(masks: np.ndarray, defects: Collection[str], drawn: bool) -> np.ndarray:
+    """The truth that a map is scored against, bool (B, H, W): with S3 transposed where it is ``drawn``, not boxes.
+
+    Raises
+    ------
+    ValueError : transposed masks of pictures that are not square; theirs crashes there.
+
+    """
+    if "S3" not in defects or not drawn:
+        return masks
+    if masks.shape[1] != masks.shape[2]:
+        raise ValueError(f"defect S3 transposes masks, and these are {masks.shape[1]} x {masks.shape[2]}: not square")
+    return masks.transpose(0, 2, 1)
+
+
+class Passes:
+    """The forward and backward passes from which maps with any set of defects are made, each computed once.
+
+    The network must be in evaluation mode. The graph is kept as long as the object lives.
+
+    Parameters
+    ----------
+    model, images, target, layers, silu : as for :func:`xiqa.saliency.explain`.
+    guided : whether the guided gradient will be wanted by any set of defects.
+
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        target: int | Tensor | None,
+        layers: Mapping[str, Sequence[str]],
+        silu: str | None,
+        guided: bool,
+    ):
+        self.model, self.images, self.target = model, images, target
+        self.forward = Forward(model, images, layers, guided, silu)
+        self.plain: Captured = self.forward.captured(target, last=False)
+        self._gradients: dict[tuple, Tensor] = {}
+        self._chain: Captured | None = None
+
+    def maps(self, names: Sequence[str], defects: Collection[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Maps by name with these defects, and the counts of constant layers where a map is made as it should be."""
+        found, constant = {}, {}
+        with torch.autocast(self.images.device.type, enabled=False):
+            for name in names:
+                if affected(name, defects):
+                    made = self._defective(name, defects)
+                else:
+                    made = ours.METHODS[name].function(self.plain)
+                if isinstance(made, tuple):
+                    made, constant[name] = made
+                found[name] = made.detach().to(torch.promote_types(self.images.dtype, torch.float32))
+        return found, constant
+
+    def _defective(self, name: str, defects: Collection[str]) -> Tensor:
+        if name in _NORMGRAD:
+            kind, which = name.rsplit("_", 1)
+            layer_map: Callable[[Captured, str], Tensor] = getattr(ours, kind)
+            layers = [self.plain.single] if which == "single" else self.plain.combined
+            return combine((layer_map(self.plain, layer) for layer in layers), self.plain.size, defects)
+        if name == "gradcam":
+            return self._cam(defects)
+        if name == "input_x_gradient":
+            gradient = self._gradient(0, defects)
+            gradient = gradient[:, :1] if "S8" in defects else gradient
+            return _grey(self.plain.images * gradient, defects)
+        reach = 0 if "S1" in defects else 1 if "S1_midl" in defects else EVERY
+        gradient = self._gradient(reach, defects)
+        if name == "guided_gradcam":
+            return _grey(gradient * self._cam(defects)[:, None], defects)
+        return _grey(gradient.clamp(min=0) if "positive" in defects else gradient, defects)
+
+    def _gradient(self, reach: float, defects: Collection[str]) -> Tensor:
+        both = "S4" in defects and self.target is None
+        if (reach, both) not in self._gradients:
+            target = None if both else self.plain.target
+            self._gradients[reach, both] = self.forward.input_gradient(target, reach)
+        return self._gradients[reach, both]
+
+    def _cam(self, defects: Collection[str]) -> Tensor:
+        captured = self._chained() if "S2" in defects else self.plain
+        if "S6" not in defects:
+            return ours.resize(ours.cam(captured, captured.single), captured.size)
+        return rough_cam(captured, EPSILON if "S5" in defects else 0.0)
+
+    def _chained(self) -> Captured:
+        """What Grad-CAM sees where the last block is run as a chain: its last convolution, and the chain's class."""
+        if self._chain is None:
+            name = self.plain.single
+            last = _last_convolution(self.model.get_submodule(name))
+            if last is None:
+                self._chain = self.plain
+            else:
+                with chained(self.model.get_submodule(name)):
+                    layers = {"single": [f"{name}.{last}"]}
+                    self._chain = Forward(self.model, self.images, layers, False, None).captured(self.target)
+        return self._chain
+
+
+def explain(
+    model: nn.Module,
+    images: Tensor,
+    names: Sequence[str],
+    target: int | Tensor | None,
+    layers: Mapping[str, Sequence[str]],
+    defects: Collection[str],
+    silu: str | None,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Maps with a set of defects, as :func:`xiqa.saliency.explain_with_notes` returns them."""
+    lost = "S1" in defects
+    guided = any(ours.METHODS[name].guided and not (lost and name in _GUIDED) for name in names)
+    return Passes(model, images, target, layers, silu, guided).maps(names, defects)
+
+
+@contextmanager
+def chained(block: nn.Module) -> Iterator[None]:
+    """Let a residual block run its children one after the other, without the skip connection, for a while."""
+    children = list(block.children())
+
+    def forward(x: Tensor) -> Tensor:
+        for child in children:
+            x = child(x)
+        return x
+
+    own = block.__dict__.get("forward")
+    block.forward = forward
+    try:
+        yield
+    finally:
+        del block.forward
+        if own is not None:
+            block.forward = own
+
+
+def _last_convolution(block: nn.Module) -> str | None:
+    """The layer their Grad-CAM reads in a residual block; None for what has no skip connection to lose."""
+    if not isinstance(block, BasicBlock | Bottleneck):
+        return None
+    if block.downsample is not None:
+        raise ValueError("defect S2 needs a last block that keeps the size: theirs cannot run one that downsamples")
+    return "conv2" if isinstance(block, BasicBlock) else "conv3"
+
+
+def rough_cam(c: Captured, epsilon: float) -> Tensor:
+    """Grad-CAM from an accumulator of ones, in 8 bits, resized by Lanczos in 8 bits, (B, *size) float32 in [0, 1]."""
+    layer = c.single
+    activation, gradient = c.activations[layer].float(), c.gradients[layer].float()
+    summed = torch.einsum("bc,bc...->b...", gradient.flatten(2).mean(2), activation)
+    cams = _min_max((1 + summed).relu(), epsilon).nan_to_num(0).mul(255).to(torch.uint8).cpu().numpy()
+    height, width = c.size
+    resized = [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.LANCZOS)) for one in cams]
+    return torch.from_numpy(np.stack(resized)).to(activation.device).float() / 255
+
+
+def combine(maps: Iterator[Tensor], size: Sequence[int], defects: Collection[str]) -> Tensor:
+    """Product over layers as their programs form it, (B, *size)."""
+    guard = EPSILON if "S5" in defects else 0.0 if "S5_midl" in defects else None
+    product = None
+    for layer in maps:
+        factor = _exact(layer, size) if guard is None else _min_max(_interpolated(layer, size), guard)
+        nothing = (factor == 0).flatten(1).all(1).view(-1, *[1] * (factor.dim() - 1))
+        if guard is None and "S7" not in defects:
+            factor = torch.where(nothing, 1.0, factor)
+        product = factor if product is None else product * factor
+        if "S7" in defects:
+            product = torch.where(nothing, 1.0, product)
+    return _min_max(product, EPSILON) if "S5" in defects else product
+
+
+def _exact(layer: Tensor, size: Sequence[int]) -> Tensor:
+    """A layer's map resized and scaled to [0, 1] in double precision; zero where it is constant."""
+    return _min_max(ours.resize(layer.double(), size), 0.0).nan_to_num(0)
+
+
+def _interpolated(layer: Tensor, size: Sequence[int]) -> Tensor:
+    mode = {2: "bilinear", 3: "trilinear"}[layer.dim() - 1]
+    return functional.interpolate(layer.float()[:, None], tuple(size), mode=mode, align_corners=False)[:, 0]
+
+
+def _min_max(maps: Tensor, epsilon: float) -> Tensor:
+    space = tuple(range(1, maps.dim()))
+    low, high = maps.amin(space, keepdim=True), maps.amax(space, keepdim=True)
+    return (maps - low) / (high - low + epsilon)
+
+
+def _grey(gradient: Tensor, defects: Collection[str]) -> Tensor:
+    """Sum of absolute values over channels; with S6 scaled from its minimum to its 99th percentile, and cut there."""
+    maps = ours.absolute(gradient)
+    if "S6" not in defects:
+        return maps
+    flat = maps.flatten(1)
+    shape = -1, *[1] * (maps.dim() - 1)
+    # One by one: a quantile over many pixels at once is refused.
+    high = torch.stack([one.double().quantile(CUT) for one in flat]).to(flat).view(shape)
+    low = flat.amin(1).view(shape)
+    return ((maps - low) / (high - low)).clamp(0, 1)
