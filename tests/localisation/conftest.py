@@ -1,0 +1,52 @@
+"""A small embedded data set with its preparation and truths, and an untrained network."""
+
+import pytest
+import torch
+
+from xiqa import models
+from xiqa.data.prepared import prepare
+from xiqa.localisation import write_truths
+from xiqa.synthetic import chest
+
+SIZE = 64
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory):
+    """Root of twelve embedded films of 128 px, the test split with counterfactuals."""
+    root = tmp_path_factory.mktemp("films")
+    chest.write(root, {"train": 4, "val": 4, "test": 8, "seed": 1, "size": 128}, workers=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(films, tmp_path_factory):
+    """The films at 64 px."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder, films, SIZE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def truths(films, prepared, tmp_path_factory):
+    """Truths of the test split."""
+    folder = tmp_path_factory.mktemp("truths")
+    write_truths(folder, prepared, films, "object_cxr", "test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Weights of a ResNet-18 that has learned nothing."""
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.manual_seed(0)
+    models.save(models.build("resnet18"), path)
+    return path

@@ -1,0 +1,123 @@
+"""How a whole map, not only its peak, agrees with a mask: energy, intersection over union, average precision.
+
+Masks and maps are indexed [image, row, column]. An empty mask or a degenerate map (constant or not finite) gives no
+verdict: NaN, never 0.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from xiqa.localisation.maxima import scale
+from xiqa.saliency import degenerate
+
+THRESHOLDS = tuple(step / 20 for step in range(1, 20))  # of maps scaled to [0, 1]
+
+
+def energy_pointing_game(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.float64]:
+    """Energy-based pointing game (Wang et al. 2020, Score-CAM): share of a map's sum that lies inside the mask, (B,).
+
+    Parameters
+    ----------
+    maps : (B, H, W), non-negative; of what is below zero nothing is counted.
+    masks : (B, H, W) bool.
+
+    Returns
+    -------
+    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. A map that knows nothing scores the mask's share of the
+    picture.
+
+    """
+    energies = np.full(len(maps), np.nan)
+    for i, values, mask in _judged(maps, masks):
+        positive = np.clip(values.astype(np.float64), 0, None)
+        # Scaled first, so that maps as small as 1e-300 keep their digits.
+        if positive.max() > 0:
+            positive = positive / positive.max()
+            energies[i] = positive[mask].sum() / positive.sum()
+    return energies
+
+
+def iou_curve(maps: Tensor | NDArray, masks: ArrayLike, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
+    """Intersection over union of mask and thresholded map.
+
+    Parameters
+    ----------
+    maps : (B, H, W), scaled here to [0, 1] by the extremes of each; a pixel is in where its value is at least the
+        threshold.
+    masks : (B, H, W) bool.
+    thresholds : in [0, 1].
+
+    Returns
+    -------
+    DataFrame with the columns image (number), threshold, iou (NaN without verdict), image by image.
+
+    """
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    table = np.full((len(maps), len(thresholds)), np.nan)
+    for i, values, mask in _judged(maps, masks):
+        scaled = scale(values)
+        both, marked = _at_least(scaled[mask], thresholds), _at_least(scaled.ravel(), thresholds)
+        table[i] = both / (marked + mask.sum() - both)
+    image, threshold = np.repeat(np.arange(len(table)), len(thresholds)), np.tile(thresholds, len(table))
+    return pd.DataFrame({"image": image, "threshold": threshold, "iou": table.ravel()})
+
+
+def best_threshold(curve: pd.DataFrame) -> float:
+    """The threshold of the best mean IoU over images, to be chosen on validation; of several the lowest.
+
+    Images without a verdict are left out; NaN if none is left.
+    """
+    means = curve.groupby("threshold")["iou"].mean()
+    return float(means.idxmax()) if means.notna().any() else np.nan
+
+
+def average_precision(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.float64]:
+    """Average precision of a map's pixels as a ranking of the mask's, image by image, (B,).
+
+    The sum of (R_n - R_{n-1}) P_n over the distinct values of the map from the highest on, so that tied pixels enter
+    together (as scikit-learn's ``average_precision_score``). Recall grows only at values that true pixels take, so
+    only these are looked at, and one sort of the values suffices.
+
+    Parameters
+    ----------
+    maps : (B, H, W).
+    masks : (B, H, W) bool.
+
+    Returns
+    -------
+    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. A random map scores about the mask's share of the
+    picture.
+
+    """
+    found = np.full(len(maps), np.nan)
+    for i, values, mask in _judged(maps, masks):
+        taken, times = np.unique(values[mask], return_counts=True)
+        true = np.cumsum(times[::-1])[::-1]
+        found[i] = (times * (true / _at_least(values.ravel(), taken))).sum() / mask.sum()
+    return found
+
+
+def _at_least(values: NDArray, thresholds: NDArray) -> NDArray[np.intp]:
+    """How many values are at least each threshold."""
+    return len(values) - np.searchsorted(np.sort(values), thresholds, side="left")
+
+
+def _judged(maps: Tensor | NDArray, masks: ArrayLike) -> Iterator[tuple[int, NDArray, NDArray[np.bool_]]]:
+    """Number, map and mask of the images that can be judged."""
+    maps = torch.from_numpy(np.ascontiguousarray(maps)) if isinstance(maps, np.ndarray) else maps.detach().cpu()
+    masks = masks.detach().cpu().numpy() if isinstance(masks, Tensor) else np.asarray(masks)
+    if masks.ndim != 3 or masks.dtype != bool:
+        raise ValueError(f"masks must be bool (B, H, W), not {masks.dtype} of shape {masks.shape}")
+    if tuple(maps.shape) != masks.shape:
+        raise ValueError(f"maps of shape {tuple(maps.shape)} and masks of shape {masks.shape} differ: give one of each")
+    if not len(maps):
+        return
+    # What has no peak in half precision has none here: widening changes no value.
+    flat, values = degenerate(maps).numpy(), (maps if maps.dtype == torch.float64 else maps.float()).numpy()
+    for i in np.flatnonzero(~flat & masks.any((1, 2))):
+        yield int(i), values[i], masks[i]
