@@ -62,7 +62,7 @@ def randomisation(
 
     """
     data, where = Prepared(prepared), device()
-    records, rows = data.records(split), _chosen(data, split, count)
+    records, rows = data.records(split), chosen(data, split, count)
     images = models.normalise(torch.from_numpy(np.ascontiguousarray(data.images(split)[rows])).to(where))
     model = sanity.network(network, "trained", weights=weights).to(where)
     given = {"methods": methods, "batch": batch}
@@ -85,8 +85,14 @@ def randomisation(
     return frame.assign(**names, predicted=predicted[which])[columns]
 
 
-def _chosen(data: Prepared, split: str, count: int) -> np.ndarray:
-    """Rows of images with an object, the first of each unit."""
+def chosen(data: Prepared, split: str, count: int) -> np.ndarray:
+    """Rows of the first ``count`` images with an object, the first of each unit.
+
+    Raises
+    ------
+    ValueError : the split has no image with an object.
+
+    """
     records = data.records(split)
     rows = records[records["label"] == 1].drop_duplicates("unit").index.to_numpy()[:count]
     if not len(rows):
@@ -140,7 +146,7 @@ def along(
 
     """
     data, where = Prepared(prepared), device()
-    row = int(_chosen(data, split, place + 1)[place])
+    row = int(chosen(data, split, place + 1)[place])
     picture = models.normalise(torch.from_numpy(np.asarray(data.images(split)[[row]])).to(where))
     model = sanity.network(network, "trained", weights=weights).to(where)
     target, found = None, {}
@@ -212,11 +218,11 @@ def flips(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def text(found: dict[str, float]) -> str:
-    """``0.31 [0.25, 0.37]``; a dash where there is no similarity."""
+    """``0.31 [0.25, 0.37]``; without an interval if there is none, a dash where there is no similarity."""
     if pd.isna(found["mean"]):
         return "-"
     mean, low, high = (round(float(found[name]), 2) + 0.0 for name in ("mean", "low", "high"))  # no "-0.00"
-    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{mean:.2f}" if pd.isna(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 _NOTHING = dict.fromkeys(("mean", "low", "high"), np.nan)

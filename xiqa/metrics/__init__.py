@@ -1,5 +1,6 @@
 """Metrics and their intervals; nothing here knows a network or a file."""
 
+from xiqa.metrics.agreement import bca, cohen_kappa, kappa_interval, mcnemar
 from xiqa.metrics.classification import calibration_bin, classification, expected_calibration_error
 from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
 from xiqa.metrics.selective import (
@@ -30,10 +31,12 @@ __all__ = [
     "aurc",
     "balanced_augrc",
     "balanced_aurc",
+    "bca",
     "calibration",
     "calibration_bin",
     "classification",
     "clustered_wilson",
+    "cohen_kappa",
     "coverage_at_risk",
     "crossed_mean",
     "detection",
@@ -41,6 +44,8 @@ __all__ = [
     "estimate",
     "excess_aurc",
     "expected_calibration_error",
+    "kappa_interval",
+    "mcnemar",
     "prevalence_weights",
     "ranking",
     "resample",
