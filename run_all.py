@@ -22,7 +22,9 @@ from xiqa.synthetic import embedded
 
 ROOT = store.project_root()
 TIMEOUT = {"smoke": 15 * 60, "quick": 3 * 3600, "paper": 14 * 86400}  # seconds a step may take
+SPLITS = ("train", "val", "test")
 PLACES = {"object_cxr": "Object-CXR", "lvot": "LVOT frames", "mri": "brain volumes"}  # what a real folder may stand for
+MAPS = "03_saliency"  # the step that keeps saliency maps, if told to
 
 
 def steps(options: Namespace, settings: Settings) -> list[Step]:
@@ -37,12 +39,13 @@ def steps(options: Namespace, settings: Settings) -> list[Step]:
         own = {"recipe": recipe} if recipe else {}
         explained = set(read) & set(recipes.IMAGES)
         weights = {"weights": options.weights} if options.weights and explained else {}
+        maps = {"save_maps": options.save_maps} if options.save_maps and name == MAPS else {}
         products = () if recipe else tuple(p for p in recipes.PRODUCTS[name] if p not in not_run())
         return Step(
             name=f"{name}:{recipe}" if recipe else name,
             notebook=ROOT / "notebooks" / f"{name}.py",
-            parameters={"profile": profile} | given | own | weights,
-            places=tuple(PLACES),
+            parameters={"profile": profile} | given | own | weights | maps,
+            places=(*PLACES, "save_maps"),  # maps that are kept beside them change no product
             needs=tuple(needs),
             after=tuple(after),
             products=products,
@@ -59,9 +62,12 @@ def steps(options: Namespace, settings: Settings) -> list[Step]:
         direct = [s for recipe, s in trained.items() if read & set(recipes.datasets(profile, name, recipe))]
         if name == "01_data":  # the audit asks one of each data set, and none where data are real
             direct = [] if places else [trained[recipe] for recipe in recipes.audited(profile).values()]
+        if name in recipes.UNTRAINED:
+            direct += [s for recipe, s in trained.items() if recipe.startswith("textures-")]
         return list(dict.fromkeys([need for s in direct for need in s.needs] + [s.name for s in direct]))
 
     first, *rest = [step(name, used(name), after=recipes.SHARING.get(name, [])) for name in recipes.DATASETS]
+    rest.sort(key=lambda made: -recipes.LENGTH.get(made.name, 0))
     return in_order([first, *trained.values(), *rest])
 
 
@@ -124,6 +130,14 @@ def parser() -> Parser:
     add("--mri", type=Path, metavar="DIR", help="real brain volumes instead of embedded ones")
     add("--results", type=Path, default=store.results_root(), metavar="DIR", help="store, logs, report")
     add("--figures", type=Path, default=store.figures_root(), metavar="DIR", help="tables and figures")
+    add(
+        "--save-maps",
+        nargs="?",
+        const="test",
+        choices=SPLITS,
+        metavar="SPLIT",
+        help="keep the saliency maps of every image of a split: train, val or test (default: test)",
+    )
     add("--publish", action="store_true", help="write the executed twins, notebooks/*.ipynb")
     return made
 
@@ -192,6 +206,7 @@ def main(arguments: list[str]) -> int:
         return summary.OK
     check_parameters(chosen)
     forced = {step.name for wish in options.force for step in matching(table, wish)}
+    forced |= saving(chosen) if options.save_maps else set()
     if options.explain:
         every = manifest.plan(table, settings, forced)
         summary.show_plan({step.name: every[step.name] for step in chosen})
@@ -206,6 +221,13 @@ def main(arguments: list[str]) -> int:
         if options.publish:
             twins.publish_all([step for step in chosen if step.main], settings)
     return summary.conclude(result, plans, settings, page, resume(arguments))
+
+
+def saving(chosen: list[Step]) -> set[str]:
+    """The step that keeps saliency maps: it runs whenever it is told to, and writes what is missing."""
+    if MAPS not in {step.name for step in chosen}:
+        raise RefusedError(f"--save-maps is for the step {MAPS}, which is not among the steps chosen: choose it too.")
+    return {MAPS}
 
 
 def resume(arguments: list[str]) -> str:

@@ -23,8 +23,10 @@ profile = "quick"  # smoke, quick or paper
 object_cxr = None  # folder of real radiographs; None: the embedded ones
 lvot = None  # folder of real cine frames; None: the embedded ones
 weights = None  # "imagenet": start from torchvision's weights; None: the embedded pretext
+save_maps = None  # train, val or test: keep the map of every image of that split; None: of none
 
 # %%
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,20 +34,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from xiqa import games, models, pictures, pointing_game, products, recipes, saliency
+from xiqa import games, models, pictures, pointing_game, products, recipes, saliency, saved_maps
 from xiqa.experiment import Experiment
 
 study = Experiment(profile, object_cxr, lvot=lvot, weights=weights)
 paper = products.begin("03_saliency", study)
 FIRST = {dataset: (network, study.profile.seeds(dataset, network)[0]) for dataset, network in study.primaries().items()}
 METHODS = products.TABLE_ROWS
+set_matplotlib_formats("jpeg", pil_kwargs={"quality": 85})  # as shown here; the figures' files are PNG
 
 # %% [markdown]
 # ## Which pictures to look at
 #
-# Not the prettiest ones: half are hits and half are misses of the combined NormGrad map that did best on validation, and
-# they are taken in the order of the data set, one frame a patient.
+# Not the prettiest ones: half are hits and half are misses (if there are so many) of the combined NormGrad map that did
+# best on validation, and they are taken in the order of the data set, one frame a patient.
 
 
 # %%
@@ -56,10 +60,10 @@ def outcomes(dataset, method):
     return found.drop_duplicates("unit").set_index("image")
 
 
-def some(outcome):
+def some(outcome, count):
     hits, misses = (list(outcome.index[outcome["outcome"] == word]) for word in ("hit", "miss"))
-    half = study.profile.shown // 2 + study.profile.shown % 2
-    return [*hits[:half], *misses[: study.profile.shown - half]] or list(outcome.index[:1])
+    misses = misses[: max(count // 2, count - len(hits))]
+    return [*hits[: count - len(misses)], *misses] or list(outcome.index[:1])
 
 
 def view(dataset, images, methods=saliency.ALL):
@@ -76,40 +80,58 @@ def view(dataset, images, methods=saliency.ALL):
 # %%
 chosen = games.speaker(study, "object_cxr")
 outcome = outcomes("object_cxr", chosen)
-films = view("object_cxr", some(outcome))
+films = view("object_cxr", some(outcome, study.profile.shown))
 hits, misses = ((outcome["outcome"] == word).sum() for word in ("hit", "miss"))
 print(f"{chosen}: {hits} hits and {misses} misses among {len(outcome)} films with an object")
 
 # %% [markdown]
 # ## Original, annotation, and every method
 #
-# The cross marks the maximum of the smoothed map, the ring is the tolerance of 15 px around it: a hit if it touches the
-# annotation (on films its box). *Grad-CAM* has the grid of the last block and cannot point finer than a cell. *Gradient*
-# maps are fine and noisy. *NormGrad, combined* multiplies coarse and fine layers.
+# First look at the bare picture and find the object yourself, then at the annotation (green), then at the maps: the
+# brighter, the more a method says that the network's answer hung on this place. The cross marks the maximum of the
+# smoothed map, the ring is the tolerance of 15 px around it: a hit if it touches the annotation (on films its box).
+# *Grad-CAM* has the grid of the last block and cannot point finer than a cell. *Gradient* maps are fine and noisy.
+# *NormGrad, combined* multiplies coarse and fine layers.
 
 
 # %%
-def draw_row(line, seen, r):
-    pictures.radiograph(line[0], seen.pixels[r], seen.shapes[r], Path(seen.images[r]).name)
+VERDICT = {"hit": "#00753a", "miss": "#b3261e"}
+
+
+def draw_maps(line, seen, r, maps):
     played = []
-    for ax, method in zip(line[1:], METHODS, strict=True):
-        one = pointing_game.smooth(seen.maps[method][r : r + 1], **recipes.SMOOTHING)
-        game = pointing_game.play(one, seen.truth[r : r + 1], recipes.TOLERANCE).iloc[0]
+    for ax, (name, one) in zip(line, maps.items(), strict=True):
+        smoothed = pointing_game.smooth(one[r : r + 1], **recipes.SMOOTHING)
+        game = pointing_game.play(smoothed, seen.truth[r : r + 1], recipes.TOLERANCE).iloc[0]
         about = (seen.shapes[r], (game["row"], game["column"]), recipes.TOLERANCE, game["outcome"])
-        pictures.overlay(ax, seen.pixels[r], seen.maps[method][r].numpy(), *about)
-        played.append({"image": seen.images[r], "method": method, **game})
+        pictures.overlay(ax, seen.pixels[r], one[r].numpy(), *about)
+        ax.title.set_color(VERDICT.get(game["outcome"], "black"))
+        played.append({"image": seen.images[r], "map": name, **game})
     return played
 
 
+def draw_row(line, seen, r):
+    pictures.radiograph(line[0], seen.pixels[r], title=Path(seen.images[r]).name)
+    pictures.radiograph(line[1], seen.pixels[r], seen.shapes[r])
+    return draw_maps(line[2:], seen, r, {method: seen.maps[method] for method in METHODS})
+
+
+def panels(rows, columns, side):
+    size = (side * columns, (side + 0.16) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    return figure, axes
+
+
 def examples(seen):
-    size = (1.25 * (len(METHODS) + 1), 1.35 * len(seen.images))
-    figure, axes = plt.subplots(len(seen.images), len(METHODS) + 1, figsize=size, squeeze=False)
+    figure, axes = panels(len(seen.images), 2 + len(METHODS), side=1.3)
     played = [row for r, line in enumerate(axes) for row in draw_row(line, seen, r)]
-    for ax, method in zip(axes[0, 1:], METHODS, strict=True):
-        name = products.METHOD_NAMES[method].replace(", ", "\n").replace("Guided ", "Guided\n")
-        ax.set_title(f"{name}\n{ax.get_title()}", fontsize=6.5)
+    names = ["annotation", *(products.METHOD_NAMES[method].replace(", ", "\n") for method in METHODS)]
+    for ax, name in zip(axes[0, 1:], names, strict=True):
+        name = name.replace("Guided ", "Guided\n").replace("Input x ", "Input x\n")
+        ax.set_title(f"{name}\n{ax.get_title()}".strip(), fontsize=7.5)
     plt.show()
-    return figure, pd.DataFrame(played)
+    return figure, pd.DataFrame(played).rename(columns={"map": "method"})
 
 
 legend = "cross: maximum of the smoothed map, ring: tolerance of 15 px"
@@ -120,8 +142,8 @@ paper.figure(
     "fig_examples_object_cxr",
     figure,
     played,
-    f"Films of the test split with their annotation (green) and the map of every method on {FIRST['object_cxr'][0]}, hits "
-    f"and misses of {products.METHOD_NAMES[chosen]} alike; {legend}.",
+    f"Films of the test split, their annotation (green) and the map of every method on {FIRST['object_cxr'][0]}, hits "
+    f"of {products.METHOD_NAMES[chosen]} first, then its misses; {legend}.",
 )
 
 # %% [markdown]
@@ -136,11 +158,13 @@ if why:
     caption = f"Not run: {why}."
 else:
     speaker = games.speaker(study, "lvot", otherwise=chosen)
-    figure, played = examples(view("lvot", some(outcomes("lvot", speaker))))
+    lvot_outcome = outcomes("lvot", speaker)
+    figure, played = examples(view("lvot", some(lvot_outcome, study.profile.shown)))
     by = "validation" if study.data("lvot").has_truth("val") else "Object-CXR's validation, for want of masks here"
     caption = (
-        f"Frames of the test split, one a patient, with the mask of the outflow tract (green) and the map of every method "
-        f"on {FIRST['lvot'][0]}, hits and misses of {products.METHOD_NAMES[speaker]} (chosen on {by}) alike; {legend}."
+        f"Frames of the test split, one a patient, the mask of the outflow tract (green) and the map of every method "
+        f"on {FIRST['lvot'][0]}, hits of {products.METHOD_NAMES[speaker]} (chosen on {by}) first, then its misses, if "
+        f"any; {legend}."
     )
 
 # %%
@@ -149,37 +173,56 @@ paper.figure("fig_examples_lvot", figure, played, caption)
 # %% [markdown]
 # ## What combining layers does
 #
-# NormGrad (1 x 1 convolution) read at four depths. Shallow layers see every edge, deep ones know what matters but not
-# quite where; their product keeps what all agree on.
+# The variant that speaks for NormGrad, read at every depth, hits and misses of the product alike. Follow a row: the
+# first layer is fine and lights up at every small bright thing, the last ones are a few cells across and know little
+# more than the region. A place has to be bright in *all* of them to stay bright in the product, which is why it works:
+# each layer strikes out what the others got wrong. And one dark factor is enough to lose the object, which is why it
+# fails: either no layer saw it, or the shallow ones did and the deep ones, with no less weight, pull elsewhere. Grad-CAM
+# can be multiplied in the same way; it sums over channels, with their signs, before it looks at the place.
+
 
 # %%
-network, method = FIRST["object_cxr"][0], "normgrad_conv1x1_single"
-layers = films.model.saliency_layers["combined"]
-by_layer = {
-    layer: saliency.explain(films.model, films.inputs, method, layers={"single": [layer]})[method] for layer in layers
-}
-by_layer["product"] = films.maps["normgrad_conv1x1_combined"]
-few = range(min(3, len(films.images)))
-size = (1.6 * (len(by_layer) + 1), 1.7 * len(few))
-figure, axes = plt.subplots(len(few), len(by_layer) + 1, figsize=size, squeeze=False)
-for r in few:
-    pictures.radiograph(axes[r, 0], films.pixels[r], films.shapes[r], films.images[r])
-    for ax, (layer, layer_maps) in zip(axes[r, 1:], by_layer.items(), strict=True):
-        pictures.overlay(ax, films.pixels[r], layer_maps[r].numpy(), films.shapes[r], title=layer)
+def by_layer(seen, stem):
+    single = "gradcam" if stem == "gradcam" else f"{stem}_single"
+    read = partial(saliency.explain, seen.model, seen.inputs, single)
+    maps = {layer: read(layers={"single": [layer]})[single] for layer in seen.model.saliency_layers["combined"]}
+    return maps | {"product": seen.maps[f"{stem}_combined"]}
+
+
+def layered(dataset, found, method, others=()):
+    stems = [method.rsplit("_", 1)[0], *others]
+    seen = view(dataset, some(found, 4), [f"{stem}_combined" for stem in stems])
+    rows = [(dataset, seen, r, stems[0], by_layer(seen, stems[0])) for r in range(len(seen.images))]
+    return rows + [(dataset, seen, 0, stem, by_layer(seen, stem)) for stem in others]
+
+
+def draw_layers(line, dataset, seen, r, stem, maps):
+    played = draw_maps(line[1 : len(maps) + 1], seen, r, maps)
+    name = products.METHOD_NAMES[f"{stem}_combined"].removesuffix(", combined")
+    about = f"{Path(seen.images[r]).name}: {played[-1]['outcome']}\n{name}"
+    pictures.radiograph(line[0], seen.pixels[r], seen.shapes[r], about)
+    for ax, layer in zip(line[1:], maps, strict=False):
+        ax.set_title(f"{layer}\n{ax.get_title()}", fontsize=8)
+    return [{"dataset": dataset, "method": stem, **row} for row in played]
+
+
+# %%
+rows = layered("object_cxr", outcome, chosen, others=["gradcam"])
+rows += [] if why else layered("lvot", lvot_outcome, speaker)
+figure, axes = panels(len(rows), 1 + max(len(row[-1]) for row in rows), side=1.5)
+for ax in axes.flat:
+    ax.set_axis_off()
+depth = pd.DataFrame([each for line, row in zip(axes, rows, strict=True) for each in draw_layers(line, *row)])
+depth = depth.rename(columns={"map": "layer"})
 plt.show()
 
 # %%
-depth = pd.concat(
-    [
-        pointing_game.play(layer_maps, films.truth, recipes.TOLERANCE).assign(layer=layer, image=films.images)
-        for layer, layer_maps in by_layer.items()
-    ]
-)
 paper.figure(
     "fig_layers",
     figure,
     depth,
-    f"NormGrad (1 x 1 convolution) of {network} layer by layer, and the product of the layers.",
+    f"NormGrad layer by layer on {' and '.join(dict.fromkeys(FIRST[row[0]][0] for row in rows))}, and the product of the "
+    f"layers; the product's hits come first, then its misses. One film also by Grad-CAM. Annotation in green; {legend}.",
 )
 
 # %% [markdown]
@@ -234,8 +277,12 @@ paper.figure(
     "fig_failures",
     figure,
     outcome.loc[failed].reset_index(),
-    f"Misses of {products.METHOD_NAMES[chosen]} on {network}, in the order of the test split.",
+    f"Misses of {products.METHOD_NAMES[chosen]} on {FIRST['object_cxr'][0]}, in the order of the test split.",
 )
+
+# %%
+for dataset in study.primaries() if save_maps else ():
+    saved_maps.save(study, dataset, save_maps)
 
 # %%
 false_negatives = outcome[(outcome["outcome"] == "miss") & (outcome["probability"] < 0.5)]

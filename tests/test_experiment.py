@@ -55,8 +55,10 @@ def test_a_training_is_asked_of_the_store_once(folders, monkeypatch):
 
 
 def test_imagenet_weights_change_what_semi_random_means(folders):
-    assert experiment.Experiment("smoke").backbone == "SR*"
-    assert experiment.Experiment("smoke", weights="imagenet").backbone == "SR"
+    usual, imagenet = experiment.Experiment("smoke"), experiment.Experiment("smoke", weights="imagenet")
+    assert usual.backbones("resnet18") == {"SR* (shapes)": "shapes", "SR* (textures)": "textures"}
+    assert usual.backbones("efficientnet_b0") == {"SR* (shapes)": "shapes"}
+    assert imagenet.backbones("resnet18") == {"SR": "imagenet"}
 
 
 def test_sizes_follow_the_recipes(folders):

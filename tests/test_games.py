@@ -15,7 +15,7 @@ METHODS = [*tables.RIVALS, "gradcam_combined", *tables.NORMGRAD]
 class Study:
     """Two data sets of 12 images; on LVOT three images are of one patient."""
 
-    backbone = "SR*"
+    tolerance = 15
 
     def __init__(self, folder, networks=None, truth=("train", "val", "test")):
         self.folder, self.truth, self.asked = folder, truth, []
@@ -31,7 +31,16 @@ class Study:
         has = lambda split: dataset == "object_cxr" or split in self.truth  # noqa: E731
         return SimpleNamespace(has_truth=has, records=lambda split: pd.DataFrame({"unit": self.units(dataset)}))
 
-    def observations(self, dataset, network, state="trained", split="test"):
+    def backbones(self, network):
+        return {"SR* (shapes)": "shapes", "SR* (textures)": "textures"}
+
+    def defective(self, dataset, network, variants, state="trained", split="test", task="shapes"):
+        self.asked.append((dataset, network, state, task, *variants))
+        rows = self.observations(dataset, network, state, split)
+        rows = rows[rows["method"] != "gradcam_combined"].assign(score=0.0)
+        return pd.concat([rows.assign(variant=name) for name in variants])
+
+    def observations(self, dataset, network, state="trained", split="test", task="shapes"):
         self.asked.append((dataset, split))
         rng, rows = np.random.default_rng(0), []
         for method in METHODS:
@@ -44,7 +53,7 @@ class Study:
                         distance = 3.0 if rng.random() < share else 30.0
                         rows.append((f"{i}", unit, seed, method, smoothed, distance, float(distance < 15), "hit"))
         columns = ["image", "unit", "seed", "method", "smoothed", "distance", "score", "outcome"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=columns).assign(target=-1, predicted=1)
 
     def rivals(self, dataset):
         rows = self.observations(dataset, "").query("method == 'gradcam' and seed == 0 and not smoothed")
@@ -105,7 +114,7 @@ def test_a_data_set_that_cannot_be_played_on_says_why(tmp_path):
 
 def test_states_and_the_best_seed(study):
     game = games.Game(study, "object_cxr")
-    assert list(game.states) == ["FR", "SR*", "Repeated"]
+    assert list(game.states) == ["FR", "SR* (shapes)", "SR* (textures)", "Repeated"]
     assert set(game.best["seed"]) == {1}
     assert game.ceiling(smoothed=False) == 0.9
     assert game.ceiling(smoothed=True) == 0.95
@@ -134,7 +143,7 @@ def test_claims_are_judged_over_patients(study, monkeypatch):
 
 def test_consistency_has_a_row_a_network_and_method(study):
     found = games.Game(study, "lvot").consistency(["gradcam", "guided_backprop"])
-    assert len(found) == 3 * 2 * 2
+    assert len(found) == 4 * 2 * 2
     assert found["smoothed"].all()
     assert found["units"].eq(4).all()
 
@@ -144,3 +153,44 @@ def test_curves_of_all_seeds_of_each_and_of_the_constant_point(study):
     assert found.groupby(["method", "seed"]).size().to_dict() == {
         ("constant_point", "all"): 2, ("gradcam", "0"): 2, ("gradcam", "1"): 2, ("gradcam", "all"): 2,
     }  # fmt: skip
+
+
+def test_the_published_program_is_asked_for_every_network_of_the_tables(study):
+    game = games.Game(study, "object_cxr")
+    found = game.published("published")
+    assert list(found) == ["FR", "SR* (shapes)", "Repeated", "second"]
+    for frame in found.values():
+        assert frame["score"].eq(0).all()
+        assert "gradcam_combined" not in set(frame["method"])
+    assert ("object_cxr", "resnet34", "semi_random", "shapes", "published", "S5", "S7") in study.asked
+
+
+def test_a_defect_that_leaves_normgrad_alone_is_computed_for_the_trained_network_only(study):
+    game = games.Game(study, "object_cxr")
+    study.asked.clear()
+    found = game.published("S1")
+    assert {asked[2] for asked in study.asked if len(asked) > 2} == {"trained"}
+    assert found["Repeated"]["score"].eq(0).any()
+    assert found["FR"].equals(game.fully_random)
+
+
+def test_transposed_masks_matter_only_where_masks_are_drawn(study):
+    assert "S3" not in games.Game(study, "object_cxr").variants()
+    assert "S3" in games.Game(study, "lvot").variants()
+
+
+def test_claims_of_a_variant_are_judged_on_its_own_rows(study, monkeypatch):
+    monkeypatch.setattr(metrics, "auc", lambda labels, scores, groups=None: (0.9, 0.8, 0.95))
+    game = games.Game(study, "object_cxr")
+    found = game.claims(0.02, "published")
+    assert set(found["claim"]) == {1, 2, 3, 4, 5}
+    assert found[found["claim"] == 1]["difference"].eq(0).all()
+    assert not game.claims(0.02)["difference"].eq(0).all()
+
+
+def test_what_is_ours_is_left_out_beside_the_published_programs(study, monkeypatch):
+    monkeypatch.setattr(metrics, "auc", lambda labels, scores, groups=None: (0.9, 0.8, 0.95))
+    game = games.Game(study, "object_cxr")
+    whole, theirs = game.claims(0.02), game.claims(0.02, ours=False)
+    assert set(whole["comparison"]) - set(theirs["comparison"]) == {"gradcam_combined", "SR* (textures)"}
+    assert set(game.claims(0.02, "published")["comparison"]) == set(theirs["comparison"])

@@ -150,3 +150,16 @@ def test_the_model_is_explained_in_evaluation_mode(prepared, weights, monkeypatc
     monkeypatch.setattr(observations.saliency, "explain_classes", spy)
     observe(prepared, weights)
     assert seen == [False, False]
+
+
+def test_only_the_images_that_are_asked_for(prepared, weights):
+    every = observe(prepared, weights)
+    some = sorted(every["image"].unique())[:1]
+    found = observe(prepared, weights, images=some, targets=[1])
+    assert set(found["image"]) == set(some)
+    assert found["target"].eq(1).all()
+    assert len(observe(prepared, weights, images=[])) == 0
+
+
+def test_no_image_leaves_a_table_with_the_same_columns(prepared, weights):
+    assert set(observe(prepared, weights, images=[]).columns) == set(observe(prepared, weights).columns)

@@ -94,8 +94,29 @@ def test_pointing_tables_have_the_rows_of_the_papers(paper):
     table = pd.read_csv(paper / "figures" / "smoke" / "table_4_object_cxr.csv")
     methods = set(table["method"])
     assert {"Grad-CAM", "Guided Backprop", "NormGrad conv1x1, combined", "Chance", "Best constant point"} <= methods
-    assert [c.split()[0] for c in table.columns[1:]] == ["FR", "SR*", "Repeated"]
+    states = ["FR", "SR*", "SR*", "Repeated"]
+    theirs = ["FR", "SR*", "Repeated"]
+    assert [c.split()[0].strip(",") for c in table.columns[1:]] == [*states, "above", *theirs]
+    assert table.columns[-3:].str.endswith(", published").all()
     assert len(pd.read_csv(paper / "figures" / "smoke" / "midl_table_2.csv")) == 12
+
+
+def test_claims_are_judged_for_both_programs(paper):
+    table = pd.read_csv(paper / "figures" / "smoke" / "table_claims_saliency.csv")
+    assert set(table["program"]) == {"corrected", "published"}
+    counts = table.drop_duplicates(["data set", "program", "claim"]).groupby(["data set", "program"]).size()
+    assert counts.eq(5).all()
+    effects = pd.read_csv(paper / "figures" / "smoke" / "table_published_vs_corrected.csv")
+    assert {"corrected", "published", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8"} <= set(effects.columns)
+    assert effects.groupby("data set").size().eq(5).all()
+
+
+def test_localisation_has_every_measure_beside_rivals(paper):
+    table = pd.read_csv(paper / "figures" / "smoke" / "table_localisation.csv")
+    assert {"FROC", "energy inside", "pixel average precision", "insertion", "deletion"} <= set(table.columns)
+    assert {"Random pixel", "Best constant point", "Grad-CAM"} <= set(table["method"])
+    exported = list((paper / "results" / "smoke" / "predictions").glob("*/prediction_localization.csv"))
+    assert len(exported) == 1
 
 
 def test_a_notebook_opened_by_hand_runs_from_top_to_bottom(paper, monkeypatch):

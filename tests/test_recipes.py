@@ -55,9 +55,18 @@ def test_arms_share_one_budget_of_gradient_steps():
 
 def test_imagenet_replaces_the_pretext():
     steps = recipes.training_steps("quick", "imagenet")
-    assert not any(name.startswith("pretext") for name in steps)
+    assert not any(name.startswith(("pretext", "textures")) for name in steps)
     assert recipes.recipe("quick", "object_cxr-resnet34-s0", "imagenet").start == "imagenet"
     assert recipes.recipe("quick", "object_cxr-resnet34-s0").start == "pretext"
+
+
+@pytest.mark.parametrize("profile", recipes.PROFILES)
+def test_every_primary_network_of_images_has_both_pretexts(profile):
+    chosen, steps = recipes.PROFILES[profile], recipes.training_steps(profile)
+    for network in {chosen.networks(dataset)[0] for dataset in recipes.IMAGES}:
+        assert {f"pretext-{network}", f"textures-{network}"} <= set(steps)
+        assert isinstance(recipes.recipe(profile, f"textures-{network}"), recipes.Textures)
+        assert not isinstance(recipes.recipe(profile, f"pretext-{network}"), recipes.Textures)
 
 
 def test_the_papers_recipe_is_the_authors():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xiqa import claims, tables
+from xiqa import tables
 from xiqa.metrics import crossed_mean, wilson
 from xiqa.observations import outcomes
 
@@ -134,37 +134,6 @@ def test_dom_is_the_absolute_difference_of_means():
     assert found["low"] < found["difference"] < found["high"]
 
 
-def evidence(**changes):
-    rng = np.random.default_rng(0)
-    shares = dict.fromkeys(tables.NORMGRAD, 0.9) | dict.fromkeys(tables.RIVALS, 0.2) | {"gradcam_combined": 0.9}
-    shares |= {m: 0.3 for m in tables.NORMGRAD if m.endswith("single")}
-
-    def draw(scale, seeds=3):
-        def one(m, smoothed):
-            gradient = m in tables.GRADIENT_MAPS and not smoothed
-            share = 0.02 if gradient else shares[m] * scale
-            return observed((rng.random((200, seeds)) < share).astype(float), m, smoothed)
-
-        return pd.concat([one(m, s) for m in shares for s in (False, True)])
-
-    ceilings = pd.DataFrame({"layer": ["layer4.2"], "single": [True], "smoothed": [True], "ceiling": [0.95]})
-    given = {
-        "trained": draw(1), "semi_random": draw(0.2), "fully_random": draw(0.1), "other": draw(1, 1),
-        "chosen": "normgrad_scaling_combined", "ceilings": ceilings, "auc_low": 0.9, "other_auc_low": 0.9,
-        "delta": 0.02,
-    }  # fmt: skip
-    return tables.Evidence(**(given | changes))
-
-
-def verdicts(frame):
-    return frame.drop_duplicates("claim").set_index("claim")["verdict on the claim"].to_dict()
-
-
-def test_clear_evidence_supports_the_claims():
-    found = verdicts(evidence().claims())
-    assert [found[n] for n in (1, 2, 3, 4)] == [claims.SUPPORTED] * 4
-
-
 def test_the_same_frames_twice_are_worth_no_more_than_once():
     hits = np.random.default_rng(0).random((30, 2)) < 0.5
     units = [f"p{i // 2}" for i in range(30)]
@@ -172,25 +141,3 @@ def test_the_same_frames_twice_are_worth_no_more_than_once():
     twice = pd.concat([once, once.assign(image=once["image"] + "x")])
     assert tables.differences(twice, "a", ["b"])["b"].tolist() == tables.differences(once, "a", ["b"])["b"].tolist()
     assert tables.score(twice, "a", True)["low"] == tables.score(once, "a", True)["low"]
-
-
-def test_a_low_ceiling_bars_the_comparisons_that_need_resolution():
-    ceilings = pd.DataFrame({"layer": ["layer4.2"], "single": [True], "smoothed": [True], "ceiling": [0.7]})
-    found = verdicts(evidence(ceilings=ceilings).claims())
-    assert found[1] == found[2] == "not testable (resolution)"
-    assert found[3] == claims.SUPPORTED
-
-
-def test_a_classifier_that_did_not_learn_bars_everything():
-    found = verdicts(evidence(auc_low=0.55).claims())
-    assert all(v.startswith(claims.NOT_TESTABLE) for v in found.values())
-
-
-def test_an_architecture_that_did_not_learn_bars_only_its_comparison():
-    found = evidence(other_auc_low=0.5).claims().set_index("comparison")
-    assert found.loc["architectures", "verdict"] == tables.DID_NOT_LEARN
-    assert found.loc["seed 0 - seed 1", "verdict"] != tables.DID_NOT_LEARN
-
-
-def test_without_a_second_architecture_claim_five_is_not_testable():
-    assert verdicts(evidence(other=None).claims())[5] == claims.NOT_TESTABLE

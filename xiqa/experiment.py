@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from xiqa import models, observations, recipes, sampling, training, training_mri
+from xiqa import models, pretexts, recipes, sampling, training, training_mri
 from xiqa.data.prepared import Prepared, prepare
 from xiqa.data.prepared_mri import PreparedVolumes, prepare_unstored, prepare_volumes
+from xiqa.explained import Explained
 from xiqa.runner.fingerprints import folder_digest, thread_cap
 from xiqa.runner.store import Store
 from xiqa.synthetic import embedded
@@ -22,7 +23,7 @@ from xiqa.synthetic import embedded
 NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "brain volumes"}
 
 
-class Experiment:
+class Experiment(Explained):
     """Everything of one run of the paper.
 
     Parameters
@@ -109,6 +110,10 @@ class Experiment:
         recipe = self.recipe(f"pretext-{network}")
         return self.store.path(training.train_pretext, recipe=asdict(recipe))
 
+    def textures(self, network: str) -> Path:
+        """Store entry of the pretext training without objects."""
+        return self.store.path(pretexts.train_textures, recipe=asdict(self.recipe(f"textures-{network}")))
+
     def trained(self, dataset: str, network: str, seed: int) -> Path:
         """Store entry of a classifier: ``weights.pt``, ``history.csv``, ``predictions.csv``."""
         return self.train(recipes.classifier_name(dataset, network, seed))
@@ -120,6 +125,8 @@ class Experiment:
     def train(self, name: str) -> Path:
         """Store entry of the recipe of that name."""
         recipe = self.recipe(name)
+        if isinstance(recipe, recipes.Textures):
+            return self.textures(recipe.network)
         if isinstance(recipe, recipes.Pretext):
             return self.pretext(recipe.network)
         volumes = isinstance(recipe, recipes.VolumeClassifier)
@@ -137,60 +144,6 @@ class Experiment:
     def model(self, dataset: str, network: str, seed: int) -> torch.nn.Module:
         """A trained classifier in evaluation mode."""
         return models.build(network, weights=self.trained(dataset, network, seed) / "weights.pt").eval()
-
-    def observations(self, dataset: str, network: str, state: str = "trained", split: str = "test") -> pd.DataFrame:
-        """Pointing game of every seed (or untrained head) of a network on a data set; see :mod:`xiqa.observations`.
-
-        The class explained is the predicted one for trained networks; the others predict nothing in earnest, so both
-        classes are explained and averaged over, on one image of each unit.
-        """
-        trained = state == "trained"
-        seeds = self.profile.seeds(dataset, network) if trained else range(self.profile.heads)
-        return pd.concat(
-            [
-                self.store.frame(
-                    observations.observe,
-                    prepared=self.prepared(dataset),
-                    weights=self._weights(dataset, network, state, seed),
-                    network=network,
-                    state=state,
-                    seed=seed,
-                    split=split,
-                    targets=None if trained else [0, 1],
-                    tolerance=recipes.TOLERANCE,
-                    smoothing=recipes.SMOOTHING,
-                    methods=list(observations.METHODS),
-                    batch=self.profile.maps_batch,
-                    once=not trained,
-                )
-                for seed in seeds
-            ],
-            ignore_index=True,
-        )
-
-    def rivals(self, dataset: str, split: str = "test") -> pd.DataFrame:
-        """Pointing game of rivals that see no network, and chance."""
-        return self.store.frame(
-            observations.rivals,
-            prepared=self.prepared(dataset),
-            split=split,
-            tolerance=recipes.TOLERANCE,
-        )
-
-    def ceilings(self, dataset: str, network: str, split: str = "test") -> pd.DataFrame:
-        """Grid ceiling of every saliency layer of a network; column ``kind`` is single or combined."""
-        model, size = models.build(network).eval(), self.size(dataset)
-        layers = model.saliency_layers
-        grids = _grids(model, layers["single"] + layers["combined"], size)
-        found = self.store.frame(
-            observations.ceilings,
-            prepared=self.prepared(dataset),
-            split=split,
-            tolerance=recipes.TOLERANCE,
-            grids=grids,
-            smoothing=recipes.SMOOTHING["size"],
-        )
-        return found.assign(single=found["layer"].isin(layers["single"]))
 
     def prepared_volumes(self) -> Path:
         """Store entry of the checked and preprocessed brain volumes."""
@@ -243,28 +196,3 @@ class Experiment:
         parts = [f"embedded stand-in data (simulated {', '.join(simulated)})"] if simulated else []
         text = "; ".join(real + parts)
         return f"{text[0].upper()}{text[1:]}, profile {self.profile.name}"
-
-    @property
-    def backbone(self) -> str:
-        """What SR means in this run."""
-        return "SR" if self.weights == "imagenet" else "SR*"
-
-    def _weights(self, dataset: str, network: str, state: str, seed: int) -> Path | str | None:
-        if state == "trained":
-            return self.trained(dataset, network, seed) / "weights.pt"
-        if state == "fully_random":
-            return None
-        return "imagenet" if self.weights == "imagenet" else self.pretext(network) / "weights.pt"
-
-
-def _grids(model: torch.nn.Module, names: list[str], size: int) -> dict[str, list[int]]:
-    """Rows and columns of cells of the named layers for an input of that size."""
-    grids, hooks = {}, []
-    for name in dict.fromkeys(names):
-        keep = lambda module, inputs, output, name=name: grids.__setitem__(name, list(output.shape[-2:]))  # noqa: E731
-        hooks.append(model.get_submodule(name).register_forward_hook(keep))
-    with torch.inference_mode():
-        model(torch.zeros(1, 3, size, size))
-    for hook in hooks:
-        hook.remove()
-    return grids

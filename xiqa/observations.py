@@ -16,6 +16,10 @@ from xiqa.data.prepared import Prepared
 from xiqa.training import device
 
 METHODS = tuple(saliency.ALL)
+COLUMNS = [
+    "row", "column", "tied", "distance", "score", "outcome",
+    "image", "unit", "predicted", "probability", "target", "method", "smoothed",
+]  # fmt: skip
 
 
 def observe(
@@ -31,6 +35,8 @@ def observe(
     methods: list[str],
     batch: int,
     once: bool = False,
+    images: list[str] | None = None,
+    silu: str = "clamp",
 ) -> pd.DataFrame:
     """Explain one network on the images of a split that hold an object, and play the pointing game.
 
@@ -45,6 +51,8 @@ def observe(
     methods : names of saliency methods.
     batch : images explained together; fixed, so that numbers repeat.
     once : only the first image of each unit, since frames of a patient are much alike.
+    images : only these of them, by name; there may be none.
+    silu : how guided methods treat SiLU, as in :func:`xiqa.saliency.explain`.
 
     Returns
     -------
@@ -58,13 +66,15 @@ def observe(
     model = sanity.network(network, state, seed, weights).to(where, **layout)
     records, rows = data.records(split), data.located(split)
     rows = rows[~records["unit"].iloc[rows].duplicated().to_numpy()] if once else rows
+    if images is not None:
+        rows = rows[records["image"].iloc[rows].isin(images).to_numpy()]
     classes = [None] if targets is None else targets
     parts = []
     for start in range(0, len(rows), batch):
         some = rows[start : start + batch]
-        images = models.normalise(torch.from_numpy(np.ascontiguousarray(data.images(split)[some])).to(where))
+        inputs = models.normalise(torch.from_numpy(np.ascontiguousarray(data.images(split)[some])).to(where))
         truth = data.truth(split, some)
-        logits, found = saliency.explain_classes(model, images.contiguous(**layout), classes, methods, silu="clamp")
+        logits, found = saliency.explain_classes(model, inputs.contiguous(**layout), classes, methods, silu=silu)
         logits = logits.float().cpu()
         about = {
             **_named(records, some),
@@ -80,7 +90,7 @@ def observe(
                     )
                     named = {"target": -1 if target is None else target, "method": method, "smoothed": smoothed}
                     parts.append(played.assign(**about, **named))
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     return frame.assign(network=network, state=state, seed=seed, split=split)
 
 

@@ -143,7 +143,8 @@ def headline(folder: Path) -> str:
         share = not entry["meaning"].startswith(("F1", "average precision"))
         shown = f"{100 * entry['value']:.1f} %" if share else f"{entry['value']:.3f}"
         lines.append(f"| {' '.join([entry['meaning'], place]).strip()} | {shown} |")
-    claims = read_frame(folder / "table_claims_saliency.csv").drop_duplicates(["data set", "claim"])
+    claims = read_frame(folder / "table_claims_saliency.csv").query("program == 'corrected'")
+    claims = claims.drop_duplicates(["data set", "claim"])
     verdicts = claims.pivot(index=["claim", "statement"], columns="data set", values="verdict on the claim")
     lines += ["", f"| claim on saliency maps | {' | '.join(verdicts)} |", "|---" * (1 + verdicts.shape[1]) + "|"]
     lines += [f"| {n}. {statement} | {' | '.join(row)} |" for (n, statement), row in verdicts.iterrows()]

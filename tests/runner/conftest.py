@@ -18,6 +18,8 @@ IMAGES = ("object_cxr",)
 DATASETS = dict.fromkeys(PRODUCTS, IMAGES)
 NOT_RUN = {"table_3_lvot": "it waits for its data"}
 SHARING = {}
+UNTRAINED = ()
+LENGTH = {}
 EPOCHS = 1
 
 

@@ -237,6 +237,8 @@ def test_second_run_on_the_same_folder_is_refused(toy):
         (["--jobs", "900", "--threads", "2"], "need 1800 cores"),
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--onlly", "05"], "nrecognized arguments: --onlly"),
+        (["--save-maps", "all"], "invalid choice: 'all'"),
+        (["--only", "05", "--save-maps"], "--save-maps is for the step 03_saliency, which is not among"),
         (["--object-cxr", ".", "--publish"], "--publish writes notebooks that show embedded data"),
     ],
 )
@@ -266,6 +268,17 @@ def test_real_data_have_folders_of_their_own(toy):
     assert "skipped  01_data" in toy.run("--only", "01", "--object-cxr", "moved")
     (moved / "test.csv").write_text("image_name,annotation\na.png,\n")
     assert "the data object_cxr changed" in toy.run("--only", "01", "--object-cxr", "moved", "--explain")
+
+
+def test_maps_are_kept_when_told_to_and_nothing_reruns_for_it(toy):
+    toy.edit("notebooks/03_saliency.py", "recipe = None", "save_maps = None")
+    log = toy.root / "results/quick/logs/03_saliency.log"
+    toy.edit("notebooks/03_saliency.py", 'toy.make("fig_layers")', 'toy.make("fig_layers")\nprint("kept:", save_maps)')
+    for arguments, kept in ((["--save-maps"], "test"), (["--save-maps", "val"], "val")):
+        assert "done  03_saliency" in toy.run("--only", "03", *arguments)
+        assert f"kept: {kept}" in log.read_text()
+    assert "skipped  03_saliency" in toy.run("--only", "03")
+    assert "it is forced" in toy.run("--only", "03", "--save-maps", "--explain")
 
 
 def test_kernel_is_this_interpreter_with_the_environment_of_the_run(toy):
@@ -305,3 +318,22 @@ def test_the_real_table_fits_its_notebooks(tmp_path):
 def test_the_runner_loads_neither_torch_nor_matplotlib():
     check = "import sys, run_all; sys.exit(bool({'torch', 'matplotlib', 'nbformat', 'papermill'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
+
+
+NEEDS = """
+import json, run_all
+for weights in ([], ["--weights", "imagenet"]):
+    options = run_all.parser().parse_args(weights)
+    table = {step.name: step for step in run_all.steps(options, run_all.settled(options))}
+    print(json.dumps({name: table[name].needs for name in ("03_saliency", "04_sanity_checks", "05_pointing_game")}))
+"""
+
+
+def test_notebooks_that_look_at_untrained_heads_wait_for_both_pretexts():
+    done = subprocess.run([sys.executable, "-c", NEEDS], cwd=ROOT, capture_output=True, text=True, check=True)
+    usual, imagenet = map(json.loads, done.stdout.splitlines())
+    textures = {"02_training:textures-resnet34", "02_training:textures-resnet50"}
+    assert textures <= set(usual["04_sanity_checks"])
+    assert textures <= set(usual["05_pointing_game"])
+    assert not textures & set(usual["03_saliency"])
+    assert not any("textures" in need or "pretext" in need for needs in imagenet.values() for need in needs)

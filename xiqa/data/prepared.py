@@ -171,7 +171,7 @@ class Prepared:
 
         Masks come as polygons around them.
         """
-        if self._has_masks(split):
+        if self.has_masks(split):
             return outlines(self.truth(split, [row])[0])
         record = self._records[split].iloc[row]
         sx, sy = self.size / record["width"], self.size / record["height"]
@@ -188,7 +188,7 @@ class Prepared:
         of a box.
         """
         rows = np.asarray(rows, dtype=np.intp)
-        if self._has_masks(split):
+        if self.has_masks(split):
             packed = np.load(self.folder / f"{split}_masks.npy", mmap_mode="r")[rows]
             bits = np.unpackbits(packed, axis=1, count=self.size * self.size)
             return bits.astype(bool).reshape(-1, self.size, self.size)
@@ -216,14 +216,15 @@ class Prepared:
                     "images": len(records),
                     "units": records["unit"].nunique(),
                     "positive": int(records["label"].sum()),
-                    "objects": len(self.located(split)) if self._has_masks(split) else drawn,
+                    "objects": len(self.located(split)) if self.has_masks(split) else drawn,
                     "left out": int((problems["status"] == "error").sum()),
                     "warnings": int((problems["status"] == "warning").sum()),
                 }
             )
         return pd.DataFrame(rows)
 
-    def _has_masks(self, split: str) -> bool:
+    def has_masks(self, split: str) -> bool:
+        """Whether the ground truth of a split is drawn masks; it is the boxes of shapes otherwise."""
         return (self.folder / f"{split}_masks.npy").is_file()
 
 

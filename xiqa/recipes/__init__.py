@@ -11,13 +11,14 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
-from xiqa.recipes.contents import DATASETS, IMAGES, NOT_RUN, PRODUCTS, SHARING, VOLUMES
+from xiqa.recipes.contents import DATASETS, IMAGES, LENGTH, NOT_RUN, PRODUCTS, SHARING, UNTRAINED, VOLUMES
 from xiqa.recipes.frozen import REVISIONS, frozen
 from xiqa.recipes.kinds import (
     Classifier,
     Pretext,
     Profile,
     Recipe,
+    Textures,
     VolumeClassifier,
     classifier_name,
     priming_name,
@@ -29,16 +30,19 @@ from xiqa.runner.fingerprints import device_kind
 __all__ = [
     "DATASETS",
     "IMAGES",
+    "LENGTH",
     "NOT_RUN",
     "PRODUCTS",
     "PROFILES",
     "REVISIONS",
     "SHARING",
+    "UNTRAINED",
     "VOLUMES",
     "Classifier",
     "Pretext",
     "Profile",
     "Recipe",
+    "Textures",
     "VolumeClassifier",
     "classifier_name",
     "frozen",
@@ -50,6 +54,8 @@ TOLERANCE = 15  # px, at every image size (C: their scripts use it at 600 and at
 TOLERANCE_MIDL = 25  # px (C: midl branch)
 TOLERANCES = (4, 8, 10, 15, 20, 25, 30, 40)  # px (O: the figure over tolerances)
 SMOOTHING = {"sigma": 1.0, "size": 11}  # px (C)
+# Methods that insertion and deletion are computed for: each costs twenty forward passes an image (O).
+PERTURBED = ("gradcam", "guided_backprop", "normgrad_conv3x3_combined", "random")
 DELTA = 0.02  # smallest difference of pointing-game scores that matters to a claim (O)
 CONFIDENCE = 0.95
 PREVALENCE = 0.02  # of artifacts, which enriched sets are reweighted to (P)
@@ -66,7 +72,9 @@ def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[
     chosen = PROFILES[profile]
     # Volumes first: theirs take longest to write, and their first training needs no other.
     steps = {volume_name(v): (priming_name(v),) if v.start == "priming" else () for v in chosen.volumes}
-    steps |= {} if weights == "imagenet" else {f"pretext-{p.network}": () for p in chosen.pretexts}
+    if weights != "imagenet":
+        steps |= {f"pretext-{p.network}": () for p in chosen.pretexts}
+        steps |= {f"textures-{p.network}": () for p in chosen.textures}
     for c in chosen.classifiers:
         needs = (f"pretext-{c.network}",) if f"pretext-{c.network}" in steps and c.start == "pretext" else ()
         steps[classifier_name(c.dataset, c.network, c.seed)] = needs
@@ -83,6 +91,7 @@ def recipe(profile: str, name: str, weights: str | None = None) -> Recipe:
     """
     chosen = PROFILES[profile]
     named: dict[str, Recipe] = {f"pretext-{p.network}": p for p in chosen.pretexts}
+    named |= {f"textures-{p.network}": p for p in chosen.textures}
     named |= {classifier_name(c.dataset, c.network, c.seed): c for c in chosen.classifiers}
     named |= {volume_name(v): v for v in chosen.volumes}
     if name not in named:
@@ -106,7 +115,19 @@ def resolved(profile: str, notebook: str, name: str | None = None, weights: str 
     if name is not None:
         return asdict(recipe(profile, name, weights))
     chosen = PROFILES[profile]
-    kept = ("name", "heads", "shown", "missing", "samples", "randomised", "maps_batch")
+    kept = (
+        "name",
+        "heads",
+        "shown",
+        "missing",
+        "samples",
+        "randomised",
+        "untrained",
+        "compared",
+        "localised",
+        "perturbed",
+        "maps_batch",
+    )
     plain = {key: value for key, value in asdict(chosen).items() if key in kept}
     plain["embedded"] = {each: chosen.embedded[each] for each in DATASETS[notebook]}
     if notebook == "01_data":
@@ -118,6 +139,7 @@ def resolved(profile: str, notebook: str, name: str | None = None, weights: str 
     trained = {each: values for each, values in trained.items() if values.get("dataset", IMAGES[0]) in read}
     judged = {
         "tolerances": [TOLERANCE, TOLERANCE_MIDL, *TOLERANCES], "smoothing": SMOOTHING, "delta": DELTA,
+        "perturbed": PERTURBED,
         "prevalence": PREVALENCE, "review": REVIEW_SHARE,
     }  # fmt: skip
     return {"trained": trained, "judged": judged, "profile": plain}

@@ -28,6 +28,11 @@ class Pretext:
 
 
 @dataclass(frozen=True)
+class Textures(Pretext):
+    """Name textures: the pretext without any object, so that no backbone knows what an object is (O)."""
+
+
+@dataclass(frozen=True)
 class Classifier:
     """Train a classifier of two classes and keep the epoch of the best validation AUC (C)."""
 
@@ -93,9 +98,14 @@ class Profile:
     pretexts: tuple[Pretext, ...]
     classifiers: tuple[Classifier, ...]
     volumes: tuple[VolumeClassifier, ...]
+    textures: tuple[Textures, ...] = ()
     samples: int = 100  # Monte Carlo samples (C)
     heads: int = 3  # untrained heads averaged over in FR and SR (O)
     randomised: int = 8  # images that the randomisation of networks is judged on
+    untrained: int | None = None  # units that untrained networks are explained on; None: all (O)
+    compared: int = 20  # images whose maps are compared over seeds and architectures (O)
+    localised: int = 1  # seeds whose maps are judged beyond the pointing game (O)
+    perturbed: int = 8  # images that insertion and deletion are computed for (O)
     shown: int = 6  # images in the example figures
     maps_batch: int = 8
     meaning: str = ""

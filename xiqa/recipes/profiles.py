@@ -1,6 +1,6 @@
 """The three profiles: smoke, quick and paper."""
 
-from xiqa.recipes.kinds import Classifier, Pretext, Profile, VolumeClassifier
+from xiqa.recipes.kinds import Classifier, Pretext, Profile, Textures, VolumeClassifier
 
 
 def _pairs(train: int, val: int, test: int) -> dict[str, int]:
@@ -28,6 +28,7 @@ def _smoke() -> Profile:
         },
         shifted={"object_cxr": 8, "lvot": 4, "mri": [6, 6]},
         pretexts=(Pretext("resnet18", images=256, epochs=1, batch=32, warmup=2),),
+        textures=(Textures("resnet18", images=256, epochs=1, batch=32, warmup=2),),
         classifiers=(
             *(Classifier("object_cxr", "resnet18", seed, **(small | {"size": 96})) for seed in (0, 1)),
             Classifier("lvot", "resnet18", 0, **(small | {"size": 96})),
@@ -40,6 +41,8 @@ def _smoke() -> Profile:
         samples=10,
         heads=2,
         randomised=3,
+        compared=4,
+        perturbed=2,
         shown=3,
         missing={
             "object_cxr-efficientnet_b0": "the smoke profile trains resnet18 only",
@@ -110,6 +113,10 @@ def _quick() -> Profile:
             Pretext("resnet50", images=2400, batch=32, epochs=4, learning_rate=1e-3, zero_residual=True),
             Pretext("efficientnet_b0", images=4000, epochs=4, batch=32, learning_rate=2e-3),
         ),
+        textures=tuple(
+            Textures(n, images=1000, batch=32, epochs=3, learning_rate=1e-3, warmup=20, zero_residual=True)
+            for n in ("resnet34", "resnet50")
+        ),
         classifiers=(
             *(Classifier("object_cxr", "resnet34", seed, **ours) for seed in (0, 1, 2)),
             Classifier("object_cxr", "efficientnet_b0", 0, **efficient),
@@ -123,6 +130,7 @@ def _quick() -> Profile:
             VolumeClassifier("ramp", 0, **primed),
             VolumeClassifier("flips", 0, **primed, flip=True),
         ),
+        untrained=40,
         missing={"mri-vggnet3d-class_weights-s0": "the quick profile trains four arms beside the priming stage"},
     )
 
@@ -166,6 +174,7 @@ def _paper() -> Profile:
             Pretext("resnet50", images=50_000, epochs=10, warmup=500),
             Pretext("efficientnet_b0", images=50_000, epochs=10, warmup=500, learning_rate=3e-3),
         ),
+        textures=tuple(Textures(n, images=50_000, epochs=10, warmup=500) for n in ("resnet34", "resnet50")),
         classifiers=(
             *(Classifier("object_cxr", n, seed) for n in ("resnet34", "efficientnet_b0") for seed in (0, 1, 2)),
             *(Classifier("lvot", n, seed, size=224) for n in ("resnet50", "efficientnet_b0") for seed in (0, 1, 2)),
@@ -182,6 +191,9 @@ def _paper() -> Profile:
                 VolumeClassifier("flips", seed, start="priming", ramp_epochs=20, flip=True),
             )
         ),
+        compared=200,
+        localised=3,
+        perturbed=200,
         maps_batch=4,
     )
 

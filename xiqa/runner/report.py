@@ -47,9 +47,9 @@ def write(
     """
     folder = settings.run_folder
     states = {name: _state(planned, result, settings) for name, planned in plans.items()}
-    notebooks = [
-        _notebook(planned.step, states[name], settings) for name, planned in plans.items() if planned.step.main
-    ]
+    # By number: the order in which they run is another.
+    main = [(name, planned) for name, planned in sorted(plans.items()) if planned.step.main]
+    notebooks = [_notebook(planned.step, states[name], settings) for name, planned in main]
     products = [product for notebook in notebooks for product in notebook["products"]]
     _shorten(products)
     text = (

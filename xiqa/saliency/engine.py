@@ -113,10 +113,11 @@ class Forward:
             raise ValueError(f"the network must put out one row of logits an image, not shape {shape}")
         self.outputs = {name: self.outputs[name] for name in names}
 
-    def captured(self, target: int | Tensor | None, last: bool = True) -> Captured:
+    def captured(self, target: int | Tensor | None, last: bool = True, inputs: bool = True) -> Captured:
         """Activations and gradients for a class; see `Captured`.
 
-        ``last`` frees the graph on the way, after which no further class can be asked for.
+        ``last`` frees the graph on the way, after which no further class can be asked for. Without ``inputs`` the
+        gradients are taken at the layers only, which is cheap where they are late ones, and that of the input is zero.
 
         Raises
         ------
@@ -126,11 +127,12 @@ class Forward:
         with torch.inference_mode(False), torch.enable_grad():
             classes = _classes(target, self.logits)
             score = self.logits.gather(1, classes[:, None]).sum()
-            wanted = [*self.outputs.values(), self.inputs]
+            wanted = [*self.outputs.values(), *([self.inputs] if inputs else [])]
             self.rule.reach = 0
-            *gradients, plain = torch.autograd.grad(
-                score, wanted, retain_graph=self.guided or not last, allow_unused=True
+            gradients = list(
+                torch.autograd.grad(score, wanted, retain_graph=self.guided or not last, allow_unused=True)
             )
+            plain = gradients.pop() if inputs else torch.zeros_like(self.inputs)
             guided = self.input_gradient(classes, EVERY, last) if self.guided else None
         for name, gradient in zip(self.outputs, gradients, strict=True):
             if gradient is None:

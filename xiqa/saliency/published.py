@@ -110,7 +110,7 @@ class Passes:
     Parameters
     ----------
     model, images, target, layers, silu : as for :func:`xiqa.saliency.explain`.
-    guided : whether the guided gradient will be wanted by any set of defects.
+    guided : whether a guided gradient will be wanted by any set of defects (not where all of them have S1).
 
     """
 
@@ -163,6 +163,10 @@ class Passes:
 
     def _gradient(self, reach: float, defects: Collection[str]) -> Tensor:
         both = "S4" in defects and self.target is None
+        if not both and reach == 0:
+            return self.plain.input_gradient
+        if not both and reach == EVERY:
+            return self.plain.guided_gradient
         if (reach, both) not in self._gradients:
             target = None if both else self.plain.target
             self._gradients[reach, both] = self.forward.input_gradient(target, reach)
@@ -184,7 +188,8 @@ class Passes:
             else:
                 with chained(self.model.get_submodule(name)):
                     layers = {"single": [f"{name}.{last}"]}
-                    self._chain = Forward(self.model, self.images, layers, False, None).captured(self.target)
+                    chain = Forward(self.model, self.images, layers, False, None)
+                self._chain = chain.captured(self.target, inputs=False)
         return self._chain
 
 

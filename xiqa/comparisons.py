@@ -1,0 +1,144 @@
+"""What notebooks 04 and 05 set side by side, as tidy numbers: programs, measures of localisation, answers, networks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from xiqa import consistency, tables
+from xiqa.games import Game
+from xiqa.metrics import crossed_mean, mcnemar
+from xiqa.observations import outcomes
+
+# Columns of `xiqa.localisation.localise` and what they are called; shares unless marked otherwise.
+MEASURES = {
+    "hit_usual": "pointing game",
+    "hit_silhouette": "pointing game, drawn silhouette",
+    "hit_causal": "pointing game, causal mask",
+    "on_distractor": "misses on other metal",
+    "energy": "energy inside",
+    "average_precision": "pixel average precision",
+    "iou_best": "IoU, threshold of validation",
+    "insertion": "insertion",
+    "deletion": "deletion",
+}
+
+AGREED = ["first", "second", "method", "kappa", "low", "high", "agreement", "agreement_low", "agreement_high"]
+
+
+def programs(game: Game, delta: float) -> pd.DataFrame:
+    """Verdicts of the corrected program, of the published one and of each of its defects alone on the five claims.
+
+    All on what the published programs have: without combined Grad-CAM, and with one pretrained backbone.
+
+    Returns
+    -------
+    DataFrame, a row a claim, with the columns claim, statement, corrected and the variants of :meth:`Game.variants`.
+
+    """
+    judged = {"corrected": game.claims(delta, ours=False)}
+    judged |= {name: game.claims(delta, name) for name in game.variants()}
+    parts = [
+        found.drop_duplicates("claim").set_index(["claim", "statement"])["verdict on the claim"].rename(name)
+        for name, found in judged.items()
+    ]
+    return pd.concat(parts, axis=1).reset_index()
+
+
+def by_program(game: Game, methods: Iterable[str]) -> pd.DataFrame:
+    """Smoothed scores of the trained primary network by every program: a row a program and method."""
+    frames = {"corrected": game.trained} | {name: game.published(name)["Repeated"] for name in game.variants()}
+    found = tables.scores(frames, methods).rename(columns={"weights": "program"})
+    return found[found["smoothed"]].reset_index(drop=True)
+
+
+def localised(frame: pd.DataFrame, froc: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Means of every measure of localisation: a row a method and measure, with the columns mean, low, high, units.
+
+    Parameters
+    ----------
+    frame : rows of :func:`xiqa.localisation.localise`, of one or several seeds.
+    froc : rows of :func:`xiqa.localisation.froc_scores`, if there are any.
+
+    """
+    rows = [
+        {"method": method, "measure": name} | over_units(part, column)
+        for method, part in frame.groupby("method", sort=False)
+        for column, name in MEASURES.items()
+    ]
+    if froc is not None:
+        rows += froc.rename(columns={"froc": "mean"}).assign(measure="FROC").to_dict("records")
+    return pd.DataFrame(rows)
+
+
+def over_units(frame: pd.DataFrame, column: str) -> dict[str, float]:
+    """Mean of a column over units and seeds with its 95 % interval, cut to [0, 1]; seeds without a value are left out.
+
+    A column of misses (``on_distractor``) has a value where there is a miss only, so each seed is averaged alone first
+    and the interval is over the units that have one.
+    """
+    units = frame.pivot_table(column, "unit", "seed", aggfunc="mean") if frame[column].notna().any() else pd.DataFrame()
+    if column == "on_distractor" and len(units):
+        units = units.mean(axis=1).to_frame()
+    found = crossed_mean(units.to_numpy()) if len(units) else dict.fromkeys(("mean", "low", "high"), np.nan)
+    low, high = (float(np.clip(found[end], 0, 1)) for end in ("low", "high"))
+    return {"mean": found["mean"], "low": low, "high": high, "units": len(units.dropna())}
+
+
+def by_answer(game: Game, methods: Iterable[str]) -> pd.DataFrame:
+    """Smoothed hits of the primary network, split by what it said of the image, and all for the positive class.
+
+    Returns
+    -------
+    DataFrame, a row a method, with the columns method and, as dictionaries of :func:`xiqa.tables.score`, ``positive``
+    (images that it calls positive, explained so), ``negative`` (images that it misses, explained as negative) and
+    ``positive class`` (all images explained for the positive class, whatever it says).
+
+    """
+    called = game.trained["predicted"] == 1
+    missed = game.study.missed(game.dataset, game.network)
+    frames = {
+        "positive": game.trained[called],
+        "negative": game.trained[~called],
+        "positive class": pd.concat([game.trained[called], missed], ignore_index=True),
+    }
+    return pd.DataFrame([{"method": m} | {name: _score(frame, m) for name, frame in frames.items()} for m in methods])
+
+
+def _score(frame: pd.DataFrame, method: str) -> dict[str, float]:
+    """Mean over images and seeds together: an image may be called positive by one seed and negative by another."""
+    rows = frame[(frame["method"] == method) & frame["smoothed"]].dropna(subset="score")
+    units = rows.groupby("unit")["score"].mean()
+    found = crossed_mean(units.to_frame().to_numpy()) if len(units) else {"mean": np.nan, "low": np.nan, "high": np.nan}
+    low, high = (float(np.clip(found[end], 0, 1)) for end in ("low", "high"))
+    return {"mean": units.mean(), "low": low, "high": high, "maps": len(rows), "units": len(units)}
+
+
+def against(game: Game, methods: Iterable[str]) -> dict[str, float]:
+    """Exact McNemar p values of the best network: each method against the one that speaks for NormGrad, smoothed.
+
+    Only where every image is a unit of its own; NaN elsewhere, and for the speaker itself.
+    """
+    ours = outcomes(game.best, game.chosen, True)
+    alone = (ours.index.get_level_values("unit") == ours.index.get_level_values("image")).all()
+    found = {}
+    for method in methods:
+        theirs = outcomes(game.best, method, True).reindex(ours.index)
+        fit = alone and method != game.chosen and len(theirs.dropna())
+        found[method] = mcnemar(ours.iloc[:, 0], theirs.iloc[:, 0]) if fit else np.nan
+    return found
+
+
+def agreed(game: Game, methods: Iterable[str]) -> pd.DataFrame:
+    """Agreement of hits image by image over the primary network's seeds and with the second network's first seed.
+
+    Columns as of :func:`xiqa.consistency.agreement`; no row where there is one training only.
+    """
+    seeds = sorted(game.trained["seed"].unique())
+    pairs = [((game.network, seeds[0]), (game.network, seed)) for seed in seeds[1:]]
+    frames = [game.trained]
+    if game.second is not None:
+        pairs.append(((game.network, seeds[0]), (game.other, min(game.second["seed"]))))
+        frames.append(game.second)
+    found = consistency.agreement(pd.concat(frames, ignore_index=True), list(methods), pairs)
+    return found if len(found) else pd.DataFrame(columns=AGREED)
