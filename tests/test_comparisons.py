@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from xiqa import comparisons
-from xiqa.metrics import crossed_mean, mcnemar
+from xiqa.metrics import crossed_mean, mcnemar, wilson
 
 
 def rows(hits, method="a", predicted=1, seed=0, units=None):
@@ -128,3 +128,11 @@ def test_one_training_alone_agrees_with_nobody():
     found = comparisons.agreed(game(trained=rows([1, 0])), ["a"])
     assert len(found) == 0
     assert {"method", "kappa", "agreement"} <= set(found)
+
+
+def test_units_that_all_agree_get_wilsons_interval():
+    found = comparisons.over_units(rows([1, 1, 1]).assign(hit_causal=1.0), "hit_causal")
+    assert (found["mean"], found["low"], found["high"]) == (1, *wilson(3, 3))
+    study = SimpleNamespace(missed=lambda dataset, network: rows([]))
+    said = comparisons.by_answer(game(trained=rows([0, 0], predicted=0), study=study), ["a"]).iloc[0]
+    assert (said["negative"]["low"], said["negative"]["high"]) == wilson(0, 2)

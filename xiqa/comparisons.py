@@ -7,7 +7,7 @@ import pandas as pd
 
 from xiqa import consistency, tables
 from xiqa.games import Game
-from xiqa.metrics import crossed_mean, mcnemar
+from xiqa.metrics import crossed_mean, mcnemar, wilson
 from xiqa.observations import outcomes
 
 # Columns of `xiqa.localisation.localise` and what they are called; shares unless marked otherwise.
@@ -80,9 +80,7 @@ def over_units(frame: pd.DataFrame, column: str) -> dict[str, float]:
     units = frame.pivot_table(column, "unit", "seed", aggfunc="mean") if frame[column].notna().any() else pd.DataFrame()
     if column == "on_distractor" and len(units):
         units = units.mean(axis=1).to_frame()
-    found = crossed_mean(units.to_numpy()) if len(units) else dict.fromkeys(("mean", "low", "high"), np.nan)
-    low, high = (float(np.clip(found[end], 0, 1)) for end in ("low", "high"))
-    return {"mean": found["mean"], "low": low, "high": high, "units": len(units.dropna())}
+    return _share(units.to_numpy() if len(units) else np.zeros((0, 1)))
 
 
 def by_answer(game: Game, methods: Iterable[str]) -> pd.DataFrame:
@@ -108,10 +106,18 @@ def by_answer(game: Game, methods: Iterable[str]) -> pd.DataFrame:
 def _score(frame: pd.DataFrame, method: str) -> dict[str, float]:
     """Mean over images and seeds together: an image may be called positive by one seed and negative by another."""
     rows = frame[(frame["method"] == method) & frame["smoothed"]].dropna(subset="score")
-    units = rows.groupby("unit")["score"].mean()
-    found = crossed_mean(units.to_frame().to_numpy()) if len(units) else {"mean": np.nan, "low": np.nan, "high": np.nan}
+    return _share(rows.groupby("unit")["score"].mean().to_frame().to_numpy()) | {"maps": len(rows)}
+
+
+def _share(values: np.ndarray) -> dict[str, float]:
+    """Mean of shares (units, seeds) with its 95 % interval, cut to [0, 1]; Wilson's over units where all agree."""
+    known = values[~np.isnan(values).any(axis=1)]
+    found, count = crossed_mean(values), len(known)
     low, high = (float(np.clip(found[end], 0, 1)) for end in ("low", "high"))
-    return {"mean": units.mean(), "low": low, "high": high, "maps": len(rows), "units": len(units)}
+    mean = float(known.mean()) if count else np.nan
+    if mean in (0, 1) and not low < high:
+        low, high = wilson(mean * count, count)
+    return {"mean": mean, "low": low, "high": high, "units": count}
 
 
 def against(game: Game, methods: Iterable[str]) -> dict[str, float]:

@@ -114,8 +114,9 @@ class Paper:
 
 
 def begin(notebook: str, study: Experiment) -> Paper:
-    """Set the house style and open a notebook's way out."""
+    """Set the house style, of figures and of tables as they are shown, and open a notebook's way out."""
     plt.style.use(str(resources.files("xiqa") / "house.mplstyle"))
+    pd.set_option("display.max_colwidth", None)  # a sentence in a table is read to its end
     return Paper(notebook, study)
 
 

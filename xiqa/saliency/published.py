@@ -5,9 +5,10 @@ tables of the arXiv papers (mode "published"), its midl branch those of the MIDL
 differently from the methods they name is listed in `DEFECTS`; a defect acts on the maps of a few methods (`ACTS_ON`)
 and leaves all others as they are. `S3` is no defect of a map: it transposes the truth that a map is scored against.
 
-Their pictures were resized by Lanczos before they were explained, and master scores Guided Backprop by its positive
-part: the first is a matter of the data and not rebuilt; the second is switched on by ``positive``, which is in neither
-list, since the papers do not count it among the methods' definitions.
+A ninth defect (S9: EfficientNet-B0 cannot be built from their repository, and measures named in its configurations are
+read by no code) leaves nothing to rebuild. Two more differences are in no mode. Their pictures were resized by Lanczos
+before they were explained, which is a matter of the data. And master scores Guided Backprop by its positive part,
+which is counted among no method's definition: ``positive`` switches it on.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
