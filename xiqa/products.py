@@ -149,6 +149,12 @@ def headline(folder: Path) -> str:
     verdicts = claims.pivot(index=["claim", "statement"], columns="data set", values="verdict on the claim")
     lines += ["", f"| claim on saliency maps | {' | '.join(verdicts)} |", "|---" * (1 + verdicts.shape[1]) + "|"]
     lines += [f"| {n}. {statement} | {' | '.join(row)} |" for (n, statement), row in verdicts.iterrows()]
+    effects = read_frame(folder / "table_published_vs_corrected.csv")
+    lines += ["", "| verdicts that the published program's defects change | corrected | published |", "|---|---|---|"]
+    for _, row in effects[effects["published"] != "="].iterrows():
+        lines.append(
+            f"| {row['data set']}, {row['claim']}. {row['statement']} | {row['corrected']} | {row['published']} |"
+        )
     claims = read_frame(folder / "table_claims_mri.csv").drop_duplicates("claim")
     lines += ["", "| claim on MRI artifacts | verdict here |", "|---|---|"]
     lines += [f"| {c['claim']}. {c['statement']} | {c['verdict on the claim']} |" for _, c in claims.iterrows()]
