@@ -17,7 +17,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_mri_convergence`, `table_mri_referral`, `fig_mri_convergence`, `fig_mri_roc`, `fig_mri_referral`, `fig_mri_udm_dffmr`, `fig_mri_flips`, `fig_mri_calibration`, `fig_mri_saliency` | notebook 2 | two to four minutes |
+# | `table_mri_convergence`, `table_mri_referral`, `table_mri_review`, `table_mri_detection`, `fig_mri_convergence`, `fig_mri_roc`, `fig_mri_referral`, `fig_mri_review`, `fig_mri_udm_dffmr`, `fig_mri_flips`, `fig_mri_calibration`, `fig_mri_saliency` | notebook 2 | two to four minutes |
 #
 # **What the names mean here.** Dropout stands in the head only, so what the paper calls *epistemic* uncertainty is "Monte
 # Carlo dropout (head) disagreement". Up-down flips never occur among scans, so what it calls *aleatoric* is "flip
@@ -33,7 +33,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from xiqa import metrics, mri_bench, mri_figures, mri_saliency, mri_tables, products, recipes, uncertainty
+from xiqa import (
+    metrics,
+    mri_bench,
+    mri_figures,
+    mri_review,
+    mri_saliency,
+    mri_severity,
+    mri_tables,
+    products,
+    recipes,
+    uncertainty,
+)
 from xiqa.experiment import Experiment
 
 study = Experiment(profile, mri=mri)
@@ -205,6 +216,66 @@ paper.figure(
     "Unusable scans missed against scans flagged for manual review, over theta, for several eta on the mutual information "
     f"(rescaled on validation), reweighted to {100 * recipes.PREVALENCE:.0f} %; calling every scan clean misses "
     f"{100 * recipes.PREVALENCE:.0f} %. Dashed: UK Biobank as drawn in the paper's figures.",
+)
+
+# %% [markdown]
+# ## How many bad scans remain?
+#
+# Referral is judged on what is kept; a database is judged on what stays in it. A person looks at the N scans that an order
+# puts first and takes the bad ones out: how many of all artifacts remain? Random and a perfect order are known exactly.
+
+# %%
+scores = mri_review.orders(test, theta, flips=flipped.get("test"))
+paper.table(
+    "table_mri_review",
+    mri_review.review_table(bench, scores),
+    f"Artifacts that remain in the whole data set after a person has looked at a share of all scans, {primary}, mean of {len(mc)} "
+    f"samples; {about}. The person is taken to see every labelled artifact.",
+)
+
+# %%
+curves = mri_review.review_curves(bench, scores)
+figure = mri_review.draw_review(curves)
+plt.show()
+
+# %%
+paper.figure(
+    "fig_mri_review",
+    figure,
+    curves,
+    f"Artifacts that remain against the share of scans looked at, in several orders, {primary}; reweighted to "
+    f"{100 * recipes.PREVALENCE:.0f} %; bands: 95 % over subjects.",
+)
+
+# %% [markdown]
+# ## Which artifacts are found?
+#
+# The simulator knows the kind of each artifact and how many of its raters would object. *Half found* is the share of raters
+# at which the network finds half of the artifacts; false alarms of clean scans stand below, since whoever flags more finds
+# more.
+
+# %%
+flagged = test["probability"].to_numpy() >= theta
+detected = pd.concat(
+    [
+        mri_severity.detection(test, flagged, ("all", "family", "contrast", "rater")).assign(of="artifacts found"),
+        mri_severity.false_alarms(test, flagged).assign(of="clean scans flagged"),
+    ],
+    ignore_index=True,
+)
+half = mri_severity.half_found(test, test["probability"].to_numpy(), theta)
+half
+
+# %%
+table = detected[["of", "by", "group", "scans", "subjects"]].assign(
+    share=list(map(products.percent, detected["share"], detected["low"], detected["high"])),
+    rater=[products.percent(share) for share in detected["rater"]],
+)
+paper.table(
+    "table_mri_detection",
+    table.rename(columns={"of": "", "share": "share %", "rater": "raters who object, mean %"}),
+    f"Artifacts found, and clean scans flagged, at the threshold of validation (Youden), {primary}, mean of {len(mc)} samples; "
+    "95 % intervals over subjects, scans of the enriched test split, not reweighted. Rater: simulated raters who object.",
 )
 
 # %% [markdown]

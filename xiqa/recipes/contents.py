@@ -27,9 +27,12 @@ PRODUCTS = {
     "06_mri_uncertainty": [
         "table_mri_convergence",
         "table_mri_referral",
+        "table_mri_review",
+        "table_mri_detection",
         "fig_mri_convergence",
         "fig_mri_roc",
         "fig_mri_referral",
+        "fig_mri_review",
         "fig_mri_udm_dffmr",
         "fig_mri_flips",
         "fig_mri_calibration",
