@@ -111,9 +111,10 @@ def test_programs_show_a_column_each():
 
 def test_scores_by_program():
     published = {"Repeated": rows([0, 0])}
-    given = game(trained=rows([1, 0]), published=lambda name: published, variants=lambda: ["published"])
-    found = comparisons.by_program(given, ["a"]).set_index("program")["mean"]
-    assert found.to_dict() == {"corrected": 0.5, "published": 0.0}
+    trained = pd.concat([rows([1, 0]), rows([1, 1]).assign(smoothed=False)])
+    given = game(trained=trained, published=lambda name: published, variants=lambda: ["published"])
+    found = comparisons.by_program(given, ["a"]).set_index(["program", "smoothed"])["mean"]
+    assert found.to_dict() == {("corrected", True): 0.5, ("corrected", False): 1.0, ("published", True): 0.0}
 
 
 def test_agreement_is_asked_over_seeds_and_with_the_second_network():

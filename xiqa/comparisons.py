@@ -46,10 +46,9 @@ def programs(game: Game, delta: float) -> pd.DataFrame:
 
 
 def by_program(game: Game, methods: Iterable[str]) -> pd.DataFrame:
-    """Smoothed scores of the trained primary network by every program: a row a program and method."""
+    """Scores of the trained primary network by every program: a row a program, method and smoothing."""
     frames = {"corrected": game.trained} | {name: game.published(name)["Repeated"] for name in game.variants()}
-    found = tables.scores(frames, methods).rename(columns={"weights": "program"})
-    return found[found["smoothed"]].reset_index(drop=True)
+    return tables.scores(frames, methods).rename(columns={"weights": "program"})
 
 
 def localised(frame: pd.DataFrame, froc: pd.DataFrame | None = None) -> pd.DataFrame:
