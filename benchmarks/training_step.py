@@ -3,7 +3,7 @@
 Prints milliseconds an image or volume (forward, backward and optimiser together), the median of a few steps, all cases
 in one run. ``recipes.precision`` and the layouts of ``training`` and ``training_mri`` follow what this prints on a CPU
 with AMX. Volumes want their memory kept between steps: the runner gives its kernels
-``MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648``.
+``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 GLIBC_TUNABLES=glibc.malloc.hugetlb=1``.
 """
 
 import statistics

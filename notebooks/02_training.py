@@ -41,7 +41,7 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 
-from xiqa import metrics, products, recipes
+from xiqa import metrics, mri_figures, products, recipes
 from xiqa.experiment import Experiment
 from xiqa.runner.store import read_frame
 from xiqa.synthetic import shapes
@@ -82,6 +82,9 @@ def histories(kind):
 
 images = histories((recipes.Pretext, recipes.Classifier))
 volumes = histories(recipes.VolumeClassifier)
+if len(volumes):
+    about = volumes["recipe"].map(lambda name: recipes.recipe(profile, name))
+    volumes[["arm", "start"]] = [(each.arm.replace("_", " "), each.start) for each in about]
 if len(images):
     images["epoch"] += 1
     display(images[images["kept"]].set_index("recipe").drop(columns="kept"))
@@ -131,14 +134,7 @@ if recipe is None:
 
 # %%
 if len(volumes):
-    figure, (losses, precisions) = plt.subplots(1, 2, figsize=(9, 3.6))
-    for ax, column in ((losses, "train_loss"), (precisions, "val_ap")):
-        sns.lineplot(volumes, x="steps", y=column, hue="recipe", ax=ax, marker="o", legend=ax is precisions)
-        ax.set(xlabel="gradient steps")
-    losses.set(ylabel="training loss")
-    precisions.set(ylabel="validation average precision, 2 %")
-    precisions.axhline(recipes.PREVALENCE, color="0.5", linestyle=":")
-    sns.move_legend(precisions, "center left", bbox_to_anchor=(1.02, 0.5), title="")
+    figure = mri_figures.draw_training(volumes, recipes.PREVALENCE)
     plt.show()
 
 # %%
@@ -148,7 +144,8 @@ if recipe is None:
         figure,
         volumes,
         "Training loss and validation average precision (reweighted to 2 % artifacts) against gradient steps for every arm "
-        "of the MRI study; dotted: a network that knows nothing.",
+        "of the MRI study, a line a seed; arms that start from the priming stage are drawn after its steps; dotted: a network "
+        "that knows nothing.",
     )
 
 # %% [markdown]

@@ -17,7 +17,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_mri_convergence`, `table_mri_referral`, `table_mri_review`, `table_mri_detection`, `fig_mri_convergence`, `fig_mri_roc`, `fig_mri_referral`, `fig_mri_review`, `fig_mri_udm_dffmr`, `fig_mri_flips`, `fig_mri_calibration`, `fig_mri_saliency` | notebook 2 | two to four minutes |
+# | `table_mri_convergence`, `table_mri_referral`, `table_mri_selective`, `table_mri_review`, `table_mri_detection`, `table_mri_half_found`, `table_mri_ambiguity`, `table_mri_follows`, `table_mri_shift`, `table_mri_left_out`, `table_mri_explained`, `table_mri_peaks`, `fig_mri_convergence`, `fig_mri_roc`, `fig_mri_referral`, `fig_mri_review`, `fig_mri_udm_dffmr`, `fig_mri_flips`, `fig_mri_calibration`, `fig_mri_saliency` | notebook 2 | two to five minutes |
 #
 # **What the names mean here.** Dropout stands in the head only, so what the paper calls *epistemic* uncertainty is "Monte
 # Carlo dropout (head) disagreement". Up-down flips never occur among scans, so what it calls *aleatoric* is "flip
@@ -32,28 +32,33 @@ mri = None  # folder of real brain scans with scans.tsv; None: the embedded ones
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from xiqa import (
     metrics,
+    mri_ambiguity,
     mri_bench,
     mri_figures,
     mri_review,
     mri_saliency,
     mri_severity,
+    mri_shift,
     mri_tables,
     products,
     recipes,
     uncertainty,
 )
 from xiqa.experiment import Experiment
+from xiqa.mri_explained import PRIMARY
+from xiqa.mri_explained.study import SAMPLES, explained, peaks
+from xiqa.mri_explained.tables import display as maps_table
+from xiqa.mri_explained.tables import lead, peaks_table
 
 study = Experiment(profile, mri=mri)
 paper = products.begin("06_mri_uncertainty", study)
 published, percents = products.published(), mri_tables.percents
-trained = {recipes.recipe(profile, name).arm: name for name in study.arms() if recipes.recipe(profile, name).seed == 0}
-primary, flip_arm = trained["ramp"], trained.get("flips", trained["ramp"])
-volumes = study.volumes()
-records = {split: volumes.records(split) for split in ("val", "test")}
+seeds, flip_arms = study.runs("ramp"), study.runs("flips")
+primary, flip_arm = seeds[0], (flip_arms or seeds)[0]
 
 # %% [markdown]
 # ## A hundred answers for every scan
@@ -62,7 +67,7 @@ records = {split: volumes.records(split) for split in ("val", "test")}
 # entropy = expected entropy + mutual information, in nats.
 
 # %%
-val, test = (mri_bench.answers(study.samples(primary, split), records[split]) for split in ("val", "test"))
+val, test = (study.answers(primary, split) for split in ("val", "test"))
 bench = mri_bench.Bench(test, recipes.PREVALENCE)
 about = (
     f"{int(test['label'].sum())} artifacts among {len(test)} test scans of {bench.subjects} subjects, reweighted to "
@@ -139,19 +144,27 @@ ways = [mri_bench.referral(bench, val, test, c, theta, recipes.REVIEW_SHARE, lab
 budget = 1 - bench.refer(ways[0].flagged, ways[0].kept)["retained"][0]
 none, others = mri_bench.no_referral(test, theta), mri_bench.rivals(bench, test, theta, budget)
 
+
 # %%
-flipped = {}
-if "flips" in trained:
-    flipped = {s: mri_bench.answers(study.samples(flip_arm, s, flips=True), records[s]) for s in ("val", "test")}
-    own = uncertainty.youden(flipped["val"]["label"], flipped["val"]["flip_probability"])
-    name = f"network trained with flips: {mri_tables.ALEATORIC} (mutual information over eight flips)"
-    ways.append(
-        mri_bench.referral(
-            bench, flipped["val"], flipped["test"], "flip_mutual_information", own, recipes.REVIEW_SHARE, name
-        )
-    )
+def other_way(said, column, name):
+    prefix = column.split("_")[0] + "_" if column.startswith(("flip", "both")) else ""
+    own = uncertainty.youden(said["val"]["label"], said["val"][f"{prefix}probability"])
+    return mri_bench.referral(bench, said["val"], said["test"], column, own, recipes.REVIEW_SHARE, name)
+
+
+flipped, ensemble = {}, {}
+if flip_arms:
+    flipped = {split: study.answers(flip_arm, split, flips=True) for split in ("val", "test")}
+    first = f"network trained with flips: {mri_tables.ALEATORIC} (mutual information over eight flips)"
+    ways.append(other_way(flipped, "flip_mutual_information", first))
+    ways.append(other_way(flipped, "both_mutual_information", "the same network, samples in all eight flips together"))
+if len(seeds) > 1:
+    ensemble = {split: study.ensemble(seeds, split) for split in ("val", "test")}
+    others.append(other_way(ensemble, "mutual_information", f"disagreement of {len(seeds)} networks, dropout off"))
+
+# %%
 table = mri_tables.referral_table(bench, [none, *ways, *others])
-if not flipped:
+if not flip_arms:
     reason = study.profile.missing.get("mri-vggnet3d-flips-s0", "no network was trained with flips")
     table = pd.concat(
         [table, pd.DataFrame([{"review by": mri_tables.ALEATORIC, "theta": f"not run: {reason}"}])]
@@ -172,7 +185,14 @@ paper.table(
 # Error rates against the share that is answered, ties averaged; *excess* is what a perfect order would save.
 
 # %%
-mri_tables.selective_table(bench, [*ways, *others]).set_index("review by").round(4)
+paper.table(
+    "table_mri_selective",
+    mri_tables.selective_table(bench, [*ways, *others]).round(4),
+    f"Error rate against the share that is answered, {primary}, mean of {len(mc)} samples; {int(bench.labels.sum())} "
+    f"artifacts among {len(test)} test scans, reweighted to {100 * recipes.PREVALENCE:.0f} %, no intervals. AURC: area under risk against "
+    "coverage; excess: above that of a perfect order; AUGRC: share of all scans that are wrong and answered; balanced: with "
+    "1 - balanced accuracy as the risk. Ties averaged, lower is better, but for coverage.",
+)
 
 # %%
 curves = mri_figures.referral_curves(val, test, bench)
@@ -225,7 +245,8 @@ paper.figure(
 # puts first and takes the bad ones out: how many of all artifacts remain? Random and a perfect order are known exactly.
 
 # %%
-scores = mri_review.orders(test, theta, flips=flipped.get("test"))
+members = [test, *(study.answers(name, "test") for name in seeds[1:])]
+scores = mri_review.orders(test, theta, flips=flipped.get("test"), ensemble=members if len(members) > 1 else None)
 paper.table(
     "table_mri_review",
     mri_review.review_table(bench, scores),
@@ -263,8 +284,6 @@ detected = pd.concat(
     ],
     ignore_index=True,
 )
-half = mri_severity.half_found(test, test["probability"].to_numpy(), theta)
-half
 
 # %%
 table = detected[["of", "by", "group", "scans", "subjects"]].assign(
@@ -278,6 +297,18 @@ paper.table(
     "95 % intervals over subjects, scans of the enriched test split, not reweighted. Rater: simulated raters who object.",
 )
 
+# %%
+p = test["probability"].to_numpy()
+half = pd.concat([mri_severity.half_found(test, p, theta, by) for by in ("all", "family", "contrast")])
+paper.table(
+    "table_mri_half_found",
+    mri_severity.half_table(half),
+    f"How plain an artifact is of which half are found, as the share of simulated raters who object: logistic regression on its "
+    f"logit, all test scans that bear an artifact, also those that the rater passed; {primary}, mean of {len(mc)} samples, threshold "
+    "of validation; 95 % intervals by bootstrap over subjects. Whoever flags more finds more: false alarms of scans without an "
+    "artifact stand beside it.",
+)
+
 # %% [markdown]
 # ## Eight orientations
 
@@ -286,6 +317,14 @@ shown = np.load((study.samples(flip_arm, "test", flips=True)) / "flips.npy")[...
 curves = mri_figures.roc_curves(bench.labels, dict(zip(uncertainty.FLIP_NAMES, shown, strict=True)))
 figure = mri_figures.draw_roc(curves)
 plt.show()
+
+# %% [markdown]
+# Samples and flips together: the variance over all answers splits into that over samples within an orientation and that
+# between orientations.
+
+# %%
+if flipped:
+    display(flipped["test"].groupby("label")[["both_within", "both_between"]].mean())
 
 # %%
 how = (
@@ -305,8 +344,8 @@ paper.figure(
 
 # %%
 tables, errors = {}, {}
-for arm in [a for a in ("baseline", "focal", "class_weights", "ramp") if a in trained]:
-    said = mri_bench.answers(study.samples(trained[arm], "test"), records["test"])["probability"].to_numpy()
+for arm in [arm for arm in ("baseline", "primed", "focal", "class_weights", "balanced", "ramp") if study.runs(arm)]:
+    said = study.plain(study.runs(arm)[0], "test")["plain"].to_numpy()
     name = arm.replace("_", " ")
     tables[name] = mri_tables.reliability(bench, said)
     errors[name] = {k: mri_tables.number(v) for k, v in bench.calibrate(said).items()}
@@ -320,38 +359,160 @@ paper.figure(
     "fig_mri_calibration",
     figure,
     pd.concat([table.assign(arm=arm) for arm, table in tables.items()], ignore_index=True),
-    f"Stated and observed probability of an artifact in 15 equal bins of p, mean of {len(mc)} samples; {about}. {listed}. Skill is "
+    f"Stated and observed probability of an artifact in 15 equal bins of p, dropout off; {about}. {listed}. Skill is "
     "against always stating the prevalence; below 0 is worse than that.",
+)
+
+# %% [markdown]
+# ## How good could anyone be?
+#
+# The simulated rater tosses a coin for every scan, so the labels themselves are uncertain, and how uncertain is known. For
+# labels drawn anew nobody beats an observer who knows the rater's probability. And where that probability is near one half,
+# expected entropy should be high.
+
+# %%
+ceiling = mri_ambiguity.ceiling_table(test, bench.weights, {"network": p})
+paper.table(
+    "table_mri_ambiguity",
+    ceiling,
+    f"What an observer reaches who knows with which probability the simulated rater objects, and the network ({primary}, mean of "
+    f"{len(mc)} samples): {about}. Drawn anew: expectation over the rater's coin; of this set: "
+    "the labels as they fell, artifacts drawn until the rater saw them. Differences are paired.",
+)
+
+# %%
+follows = mri_ambiguity.follows_table(test)
+paper.table(
+    "table_mri_follows",
+    follows,
+    f"Spearman correlation of an uncertainty with the known ambiguity, the binary entropy of the rater's probability, {primary}, "
+    f"mean of {len(mc)} samples; test scans at equal weight, {bench.subjects} subjects, 95 % intervals by bootstrap over subjects. "
+    "Clean scans without an artifact have no ambiguity, so over all scans p itself follows it: p is a control.",
+)
+
+# %% [markdown]
+# ## Does it notice what it has never seen?
+#
+# Mutual information should rise where a network has not been: on scans of another scanner, and on a family of artifacts that
+# it never learnt from. Whether p itself rises as much is the control: then the uncertainty only repeats it.
+
+# %%
+table, seen_there = mri_shift.not_run("there is no other scanner's set for real data"), ""
+if study.stand_in("mri"):
+    there = study.answers(primary, "test", other_scanner=True)
+    asked = {name: (test, there, column) for column, name in mri_ambiguity.UNCERTAINTIES.items()}
+    if flipped:
+        flips_there = study.answers(flip_arm, "test", flips=True, other_scanner=True)
+        asked["flip disagreement (network trained with flips)"] = (
+            flipped["test"],
+            flips_there,
+            "flip_mutual_information",
+        )
+    table = mri_shift.shift_table(asked, mri_ambiguity.UNCERTAINTIES["probability"])
+    areas = [products.percent(*metrics.auc(f["label"], f["probability"], f["subject"])) for f in (test, there)]
+    seen_there = (
+        f"{int((there['label'] == 0).sum())} clean scans and {int(there['label'].sum())} artifacts of {there['subject'].nunique()} "
+        f"other subjects against {int((test['label'] == 0).sum())} and {int(test['label'].sum())} usual ones. "
+        f"AUC of p for artifacts, %: {areas[0]} on the usual scanner, {areas[1]} on the other. "
+    )
+paper.table(
+    "table_mri_shift",
+    table,
+    f"Whether uncertainty rises on another scanner, {primary}: AUROC of its scans against the usual ones at equal label, 0.5 if "
+    f"not; 95 % intervals over subjects. {seen_there}p is a control, differences to it are paired: "
+    "an uncertainty that rises no more than p says nothing of its own.",
+)
+
+# %%
+table, family, twins = mri_shift.not_run("no network was trained without a family in this profile"), "some", ()
+if study.runs("priming_without"):
+    twins = study.runs("priming")[0], study.runs("priming_without")[0]
+    family = study.recipe(twins[1]).without[0]  # its kinds follow
+    table = mri_shift.left_out_table(*(study.answers(name, "test") for name in twins), family)
+paper.table(
+    "table_mri_left_out",
+    table,
+    f"A network trained without {family} artifacts and its twin trained with all ({', '.join(twins) or 'neither'}) on the same test scans, "
+    f"labelled artifacts only, {bench.subjects} subjects: AUROC of each score, and its difference (without - all), paired; 95 % "
+    "intervals by bootstrap over subjects, one training each. Scans: of the first kind / of the second. Other artifacts against "
+    "clean scans show what fewer artifacts in training cost by themselves.",
 )
 
 # %% [markdown]
 # ## Where does it look?
 #
-# NormGrad on the last four blocks, for the class *artifact*, on the surest artifact whose place the simulator knows and on
-# the surest clean scan. Two scans are anecdotes.
+# Only a few kinds of artifact have a place: for these the simulator keeps a mask of the voxels that it changed. Does the
+# peak of NormGrad (last four blocks, class *artifact*) lie there more often than chance, than in a network that was never
+# trained, and than where the scan itself has its sharpest edge?
 
 # %%
-model, root = study.volume_model(primary), study.root("mri")
+maps = explained(study, seeds)
+paper.table(
+    "table_mri_explained",
+    maps_table(maps),
+    f"Maps of the class artifact, {primary.rsplit('-', 1)[0]} ({len(seeds)} seed{'s' * (len(seeds) > 1)}), on all test scans that the "
+    "rater calls artifact and whose artifact has a place: hits of the map's peak on the changed voxels; average precision and "
+    "energy of the map's voxels (share of its sum that lies on them). Means over subjects, 95 % intervals over subjects and, "
+    "where there are several, networks, not adjusted for their number. Chance and the last column follow from the mask's volume. "
+    "Scans whose map is constant in any network have no peak and are left out of their row.",
+)
+
+# %%
+root = study.root("mri", test.loc[test["artifact"] != "", "path"])
 rows = test.loc[mri_saliency.choose(test, root)]
 study.root("mri", rows["path"])
-scans = [mri_saliency.explain(model, root, path, volumes.shape) for path in rows["path"]]
-titles = [
-    f"{'artifact: ' + (r.artifact_type or 'kind not known') if r.label else 'clean'} ({r.contrast}), p(artifact) = {r.probability:.2f}"
-    for r in rows.itertuples()
-]
-figure = mri_saliency.draw(scans, titles)
+model = study.volume_model(primary)
+scans = [mri_saliency.explain(model, root, path, study.volumes().shape) for path in rows["path"]]
+figure = mri_saliency.draw(
+    scans, [mri_saliency.title(row, scan) for (_, row), scan in zip(rows.iterrows(), scans, strict=True)]
+)
 plt.show()
 
 # %%
-where = pd.DataFrame([dict(zip("xyz", s.peak, strict=True)) | {"hit": s.hit, "chance": s.chance} for s in scans])
+where = pd.DataFrame(
+    [
+        dict(zip("xyz", s.peak, strict=True)) | {"hit": s.hit, "distance_mm": s.distance, "chance": s.chance}
+        for s in scans
+    ]
+)
 paper.figure(
     "fig_mri_saliency",
     figure,
     pd.concat([rows[["image", "label", "artifact", "probability"]].reset_index(drop=True), where], axis=1),
-    f"{products.METHOD_NAMES[mri_saliency.METHOD]} for the class artifact, {primary}, planes through the maximum of the map (cross): "
-    "the scan, with the outline of what the artifact changed where the simulator knows it, and the map over it. Two scans, "
-    "chosen for being sure; nothing is concluded from them.",
+    f"{products.METHOD_NAMES[mri_saliency.METHOD]} for the class artifact, {primary}: the surest scan of each local kind of artifact "
+    f"(of more than {mri_saliency.FAMILIES} kinds, those that change least) and the surest clean one. Planes through the middle of what "
+    "was changed, or through the peak where no place is known. Outline: voxels that the artifact changed, gaps of up to four voxels closed; below, the map over the "
+    f"scan; cross: its maximum, carried to each plane, faint where it lies in another one. {len(scans)} scans chosen for being sure: the table above counts them all.",
 )
+
+# %% [markdown]
+# Under Monte Carlo dropout the peak moves from sample to sample. Does a peak that moves far tell of a miss, beyond what the
+# probability and the mutual information tell already?
+
+# %%
+moving = peaks(study, primary, theta)
+paper.table(
+    "table_mri_peaks",
+    peaks_table(moving, theta),
+    f"Spread of the peaks (mean distance to their mean, NormGrad scaling of the last block, up to {SAMPLES} samples of dropout) "
+    f"and misses, {primary}; 95 % intervals over subjects. First row: every scan with a mask. Second: those that the rater calls "
+    "artifact, missed at the threshold of validation; the probability decides it, so nothing can be added. Third: artifacts that "
+    "the network calls clean, against as many clean scans that it calls clean. Logistic regression on probability "
+    "and mutual information, without and with the spread; AUC for subjects that were not fitted, pooled over five folds: 50 % or "
+    "less means that nothing was learned. Two tests, p not adjusted.",
+)
+
+# %%
+rivals = {
+    "an untrained network": ("untrained", PRIMARY),
+    "the scan's sharpest edge": ("no network", "gradient_magnitude"),
+}
+hits = {name: lead(maps, *rival) for name, rival in rivals.items()}
+if all(one["images"] > 1 for one in hits.values()):
+    said = [
+        f"those of {name} {products.percent(*(one[k] for k in ('mean', 'low', 'high')))}" for name, one in hits.items()
+    ]
+    print(f"NormGrad's share of hits minus {', minus '.join(said)} (percentage points).")
 
 # %% [markdown]
 # ## What it comes to
@@ -364,6 +525,10 @@ paper.value("mri_ap", bench.rank(test["probability"])["ap"][0], f"average precis
 paper.value("mri_f1_all", found[none]["f1_kept"][0], f"F1 without referral, reweighted to 2 %, {mean}")
 paper.value("mri_f1_kept", found[ways[0]]["f1_kept"][0], "F1 of the kept scans, reweighted to 2 %")
 paper.value("mri_reviewed", budget, "share of test scans sent to review")
+for order in (mri_review.P_ALONE, "mutual information"):
+    left = mri_review.remaining_values(bench, scores[order], [recipes.REVIEW_SHARE])[0, 0]
+    meaning = f"artifacts that remain after a person has looked at {100 * recipes.REVIEW_SHARE:.0f} % of all scans, first by {order}"
+    paper.value(f"mri_left_{order.split()[0]}", left, meaning)
 caught, referred, missed = (percents(found[ways[0]][part]) for part in ("caught", "referred", "missed"))
 print(
     f"Referring {100 * budget:.1f} % of the scans by Monte Carlo disagreement takes F1 from {mri_tables.number(found[none]['f1_kept'])} "

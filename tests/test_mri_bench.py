@@ -26,6 +26,7 @@ def sampled(folder, frame, gain=2.0, samples=20, flips=False, seed=1):
     np.save(folder / "mc.npy", softmax(z + noise * rng.normal(size=(samples, len(z)))))
     if flips:
         np.save(folder / "flips.npy", softmax(z + noise * rng.normal(size=(8, len(z)))))
+        np.save(folder / "flips_mc.npy", softmax(z + noise * rng.normal(size=(8, 3, len(z)))))
     return folder
 
 
@@ -50,7 +51,16 @@ def test_answers_stand_beside_the_records(study, tmp_path):
     assert len(val) == 150
     assert not val.isna().any().any()
     without = mri_bench.answers(sampled(tmp_path, val[["label"]]), val[["label"]])
-    assert not any(column.startswith("flip_") for column in without)
+    assert not any(column.startswith(("flip_", "both_")) for column in without)
+
+
+def test_samples_in_all_orientations_are_pooled_and_their_variance_is_split(tmp_path):
+    frame = records("val", 20, 10)
+    folder = sampled(tmp_path, frame, flips=True)
+    found, p = mri_bench.answers(folder, frame), np.load(folder / "flips_mc.npy").astype(float)
+    assert found["both_probability"].to_numpy() == pytest.approx(p[..., 1].mean(axis=(0, 1)))
+    assert found["both_within"].to_numpy() == pytest.approx(p[..., 1].var(axis=1).mean(axis=0))
+    assert (found["both_within"] + found["both_between"]).to_numpy() == pytest.approx(found["both_variance"].to_numpy())
 
 
 def test_decisions_carry_the_prevalence(study):

@@ -68,9 +68,23 @@ class TestArms:
         assert verdict(table) == "undecided (not trained in this profile: focal)"
         assert mri_claims.arms_claim(BENCH, {"ramp": [network(3)]}, 0.02)["verdict"].iloc[0].startswith("not testable")
 
-    def test_a_network_that_did_not_learn_bars_it(self):
+    def test_a_network_that_did_not_learn_bars_its_own_comparisons(self):
         arms = {"ramp": [network(3.5)], "baseline": [network(0.0, 1)], "focal": [network(1.2, 2)]}
-        assert verdict(mri_claims.arms_claim(BENCH, arms, 0.02)) == "not testable (a network did not learn)"
+        table = mri_claims.arms_claim(BENCH, arms, 0.02).set_index("comparison")
+        assert verdict(table) == "not testable (baseline did not learn)"
+        assert table.loc["ramp - baseline, AP", "verdict"] == "not testable (baseline did not learn)"
+        assert table.loc["ramp - focal, F1", "verdict"] == claims.SUPPORTED
+        worse = arms | {"focal": [network(5.0, 2)]}
+        assert verdict(mri_claims.arms_claim(BENCH, worse, 0.02)) == claims.NOT_SUPPORTED
+
+    def test_what_priming_alone_does_decides_nothing(self):
+        arms = {"ramp": [network(3.5)], "baseline": [network(1.0, 1)], "focal": [network(1.2, 2)]}
+        beside = mri_claims.arms_claim(BENCH, arms | {"primed": [network(5.0, 3)]}, 0.02)
+        assert verdict(beside) == claims.SUPPORTED
+        assert beside.set_index("comparison").loc["ramp - primed, F1", ["decides", "verdict"]].tolist() == [
+            "no",
+            claims.NOT_SUPPORTED,
+        ]
 
     def test_seeds_are_compared_pairwise(self):
         arms = {name: [network(g, s) for s in range(3)] for name, g in (("ramp", 3.5), ("baseline", 1), ("focal", 1))}
@@ -88,7 +102,7 @@ class TestReferral:
         p, way = self.way()
         frame = pd.DataFrame({"probability": p})
         rivals = mri_bench.rivals(BENCH, frame, way.theta, 0.1)[:2]
-        table = mri_claims.referral_claim(BENCH, 2, p, way, rivals, delta=0.001)
+        table = mri_claims.referral_claim(BENCH, 2, [(p, way, rivals)], delta=0.001)
         assert verdict(table) == claims.SUPPORTED
         assert table["decides"].tolist()[:2] == ["yes", "yes"]
         assert table["comparison"].str.contains("nearest first").any()
@@ -96,14 +110,22 @@ class TestReferral:
 
     def test_one_that_knows_nothing(self):
         p, way = self.way(knows=False)
-        assert verdict(mri_claims.referral_claim(BENCH, 4, p, way, [], 0.02)) != claims.SUPPORTED
+        assert verdict(mri_claims.referral_claim(BENCH, 4, [(p, way, [])], 0.02)) != claims.SUPPORTED
 
     def test_without_a_referral_there_is_nothing_to_judge(self):
         p, way = self.way()
         nobody = mri_bench.Referral("u", way.theta, np.inf, way.flagged, np.ones(800, bool), way.uncertainty)
         assert (
-            verdict(mri_claims.referral_claim(BENCH, 2, p, nobody, [], 0.02)) == "not testable (no scan was referred)"
+            verdict(mri_claims.referral_claim(BENCH, 2, [(p, nobody, [])], 0.02))
+            == "not testable (no scan was referred)"
         )
+
+    def test_all_seeds_have_to_agree(self):
+        good, bad = self.way(), self.way(knows=False)
+        table = mri_claims.referral_claim(BENCH, 2, [(*good, []), (*bad, [])], 0.001)
+        assert (table["seeds"] == 2).all()
+        alone = [mri_claims.referral_claim(BENCH, 2, [(*each, [])], 0.001)["difference"] for each in (good, bad)]
+        np.testing.assert_allclose(table["difference"], (alone[0] + alone[1]) / 2)
 
 
 def test_convergence_is_supported_where_each_step_comes_closer():

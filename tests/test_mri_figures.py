@@ -88,3 +88,29 @@ def test_the_other_figures_are_drawn(sides):
     assert len(mri_figures.draw_ramps(ramps).axes) == 4
     counts = pd.DataFrame([{"setting": name, "tn": 5, "fp": 1, "fn": 0, "tp": 0} for name in "abcde"])
     assert len(mri_figures.draw_confusion(counts).axes) == 8
+
+
+def test_arms_that_were_primed_are_drawn_after_the_priming_steps():
+    rows = [("p", "priming", "random", 10), ("p", "priming", "random", 20), ("b", "baseline", "random", 10),
+            ("r0", "ramp", "priming", 5), ("r1", "ramp", "priming", 5)]  # fmt: skip
+    histories = pd.DataFrame(rows, columns=["recipe", "arm", "start", "steps"]).assign(train_loss=1.0, val_ap=0.1)
+    losses, precisions = mri_figures.draw_training(histories, 0.02).axes
+    assert [list(line.get_xdata()) for line in losses.lines] == [[10, 20], [10], [25], [25]]
+    assert [text.get_text() for text in precisions.get_legend().get_texts()] == ["priming", "baseline", "ramp"]
+    alone = mri_figures.draw_training(histories[histories["arm"] == "ramp"], 0.02).axes[0]
+    assert list(alone.lines[0].get_xdata()) == [5]
+
+
+def test_the_curves_of_an_arm_hold_its_area_precision_and_operating_point(sides):
+    _, test, bench = sides
+    p = test["probability"].to_numpy()
+    curves = mri_figures.arm_curves(bench, {"one": (p, 0.4), "two": (1 - p, 2.0)})
+    part = dict(list(curves[curves["arm"] == "one"].groupby("part")))
+    assert np.trapezoid(part["roc"]["y"], part["roc"]["x"]) == pytest.approx(bench.rank(p)["auc"][0])
+    recall = np.append(part["pr"]["x"], 0)
+    assert -(np.diff(recall) * part["pr"]["y"]).sum() == pytest.approx(bench.rank(p)["ap"][0])
+    found = bench.decide(p >= 0.4)
+    assert part["pr point"][["x", "y"]].to_numpy()[0] == pytest.approx([found["sensitivity"][0], found["precision"][0]])
+    assert part["roc point"]["x"].iloc[0] == pytest.approx(1 - found["specificity"][0])
+    figure = mri_figures.draw_arms(curves, 0.02)
+    assert [text.get_text() for text in figure.axes[2].get_legend().get_texts()] == ["one", "two"]

@@ -28,7 +28,7 @@ def said(frame, seed, prefix=""):
 @pytest.fixture(scope="module")
 def answers():
     about = frame(np.repeat([0, 1], [120, 40]), np.arange(160) // 2)
-    return pd.concat([about, said(about, 0), said(about, 1, "flip_")], axis=1)
+    return pd.concat([about, said(about, 0), said(about, 1, "flip_"), said(about, 2, "both_")], axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +132,13 @@ class TestOrders:
         assert abs(answers["probability"] - 0.3).idxmin() == nearest
         assert all(score.shape == (160,) for score in found.values())
 
-    def test_pooled_samples_and_flips(self, answers):
-        """The same as one decomposition of all answers, each kind repeated to the same number."""
-        rng, about = np.random.default_rng(5), frame([0, 1] * 15)
-        mc, flips = (rng.dirichlet([1, 1], size=(count, 30)) for count in (12, 4))
-        parts = [about, uncertainty.decompose(mc), uncertainty.decompose(flips).add_prefix("flip_")]
-        found = mri_review.orders(answers, 0.3, flips=pd.concat(parts, axis=1))
-        pooled = uncertainty.decompose(np.concatenate([mc, np.repeat(flips, 3, axis=0)]))
-        assert found["flip network: p, samples and flips"] == pytest.approx(pooled["probability"].to_numpy())
-        disagreement = found["flip network: disagreement, samples and flips"]
-        assert disagreement == pytest.approx(pooled["mutual_information"].to_numpy())
+    def test_the_flip_network_brings_four_orders_of_its_own(self, answers):
+        found = mri_review.orders(answers, 0.3, flips=answers)
+        own = [name for name in found if name.startswith("flip network")]
+        columns = [f"{kind}_{part}" for kind in ("flip", "both") for part in ("probability", "mutual_information")]
+        assert len(own) == len(columns)
+        for name, column in zip(own, columns, strict=True):
+            assert found[name] == pytest.approx(answers[column].to_numpy())
 
     def test_ensemble(self, answers):
         others = [answers, answers.assign(probability=1 - answers["probability"])]

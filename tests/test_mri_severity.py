@@ -1,13 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
 from scipy.special import expit, logit
-from sklearn.metrics import roc_auc_score, roc_curve
 
-from xiqa import metrics, mri_bench, mri_severity
+from xiqa import metrics, mri_severity
 
 KINDS = np.array(["rigid_motion", "bias_field", "field_of_view_cut"])
 FAMILIES = dict(zip(KINDS, ("motion", "intensity", "coverage"), strict=True))
@@ -167,135 +163,13 @@ class TestHalfFound:
         assert np.isnan(row["half"])
         assert row["reason"] == "plainer artifacts are found no more often"
 
-
-class TestCeiling:
-    def test_two_levels_by_hand(self):
-        """Half the scans at 0.2, half at 0.8: AUC = 0.8^2 + 0.8 * 0.2 (ties count one half)."""
-        found = mri_severity.against_rater([0.2, 0.8], [0.2, 0.8], specificities=(0.8, 0.9))
-        assert found["auc"] == pytest.approx(0.64 + 0.5 * 2 * 0.16)
-        assert found["sensitivity at specificity 0.8"] == pytest.approx(0.8)
-        assert found["sensitivity at specificity 0.9"] == pytest.approx(0.4)
-
-    def test_sure_and_blind_raters(self):
-        sure = mri_severity.against_rater([0.0, 0, 1], [0.0, 0, 1])
-        assert all(value == pytest.approx(1) for value in sure.values())
-        blind = mri_severity.against_rater([0.3] * 5, [0.3] * 5)
-        assert blind["auc"] == pytest.approx(0.5)
-        assert blind["ap"] == pytest.approx(0.3)
-        assert blind["sensitivity at specificity 0.9"] == pytest.approx(0.1)
-
-    def test_it_is_the_mean_over_drawn_labels(self):
-        rng = np.random.default_rng(0)
-        rater = rng.beta(0.4, 0.8, 4000)
-        labels = rng.random((20, 4000)) < rater
-        found = mri_severity.against_rater(rater, rater)
-        assert found["auc"] == pytest.approx(np.mean([roc_auc_score(y, rater) for y in labels]), abs=0.005)
-        drawn = [np.interp(0.1, *roc_curve(y, rater)[:2]) for y in labels]
-        assert found["sensitivity at specificity 0.9"] == pytest.approx(np.mean(drawn), abs=0.01)
-
-    @settings(max_examples=80, deadline=None)
-    @given(st.lists(st.tuples(st.floats(0.01, 0.99), st.integers(-5, 5), st.integers(1, 4)), min_size=2, max_size=20))
-    def test_no_observer_is_better(self, scans):
-        rater, score, weights = (np.array(part, dtype=float) for part in zip(*scans, strict=True))
-        best = mri_severity.against_rater(rater, rater, weights)
-        other = mri_severity.against_rater(rater, score, weights)
-        # A step of average precision is pessimistic about ties, so that any way to break them gains.
-        assert all(other[name] <= best[name] + 1e-9 for name in best if name != "ap")
-        assert best["auc"] >= 0.5 - 1e-9
-
-    @settings(max_examples=40, deadline=None)
-    @given(st.lists(st.integers(1, 99), min_size=2, max_size=15, unique=True), st.randoms(use_true_random=False))
-    def test_no_order_has_a_higher_average_precision(self, percents, random):
-        rater = np.array(percents) / 100
-        score = random.sample(range(len(rater)), len(rater))
-        other = mri_severity.against_rater(rater, score)["ap"]
-        assert other <= mri_severity.against_rater(rater, rater)["ap"] + 1e-9
-
-    def test_table_with_a_network_and_intervals(self):
-        scans = simulated()
-        bench = mri_bench.Bench(scans, draws=50)
-        p = expit(logit(scans["rater_probability"].clip(1e-3, 0.999)) + np.random.default_rng(0).normal(0, 4, 600))
-        table = mri_severity.ceiling(scans, bench.weights, {"network": p.to_numpy()}).set_index(["labels", "observer"])
-        row = table.loc[("of this set", "network")]
-        assert row["auc"] == pytest.approx(roc_auc_score(scans["label"], p))
-        assert row["ap"] == pytest.approx(bench.rank(p.to_numpy())["ap"][0])
-        fpr, tpr, _ = roc_curve(scans["label"], p, drop_intermediate=False)
-        assert row["sensitivity at specificity 0.9"] == pytest.approx(tpr[fpr <= 0.1].max(), abs=0.02)
-        assert (table["auc_low"] < table["auc"]).all()
-        best, network = (table.loc[("drawn anew", name)] for name in ("rater's probability", "network"))
-        assert network["auc"] < best["auc"] < 1
-        assert len(mri_severity.ceiling(scans)) == 2
-        assert mri_severity.ceiling(real()).empty
-
-
-class TestFollows:
-    def test_spearman_of_repeated_scans(self):
-        rng = np.random.default_rng(0)
-        first, second = rng.integers(0, 6, 50).astype(float), rng.normal(size=50)
-        counts = np.vstack([np.ones(50), rng.multinomial(50, np.full(50, 0.02), size=5)])
-        found = mri_severity.spearman(first, second, counts)
-        for value, times in zip(found, counts.astype(int), strict=True):
-            assert value == pytest.approx(stats.spearmanr(np.repeat(first, times), np.repeat(second, times)).statistic)
-
-    def test_what_does_not_vary_has_none(self):
-        assert np.isnan(mri_severity.spearman(np.ones(9), np.arange(9.0), np.ones((2, 9)))).all()
-        assert np.isnan(mri_severity.spearman(np.full(9, np.nan), np.arange(9.0), np.ones((2, 9)))).all()
-
-    def test_an_uncertainty_that_follows_and_one_that_does_not(self):
-        scans = simulated()
-        rater, noise = scans["rater_probability"], np.random.default_rng(0).normal(size=600)
-        scans = scans.assign(expected_entropy=rater * (1 - rater), mutual_information=noise, probability=rater)
-        table = mri_severity.follows(scans, draws=100).set_index(["scans", "uncertainty"])
-        for which in ("all", "bearing an artifact"):
-            assert table.loc[(which, "expected_entropy"), "spearman"] == pytest.approx(1)
-            other = table.loc[(which, "mutual_information")]
-            assert other["low"] < 0 < other["high"]
-            gap = table.loc[(which, "expected_entropy - mutual_information")]
-            assert gap["spearman"] == pytest.approx(1 - other["spearman"])
-            assert gap["low"] > 0.5
-        assert table.loc["bearing an artifact", "count"].tolist() == [300] * 5
-        # What rises with the rater follows the ambiguity over all scans, and must not pass for an uncertainty.
-        control = (
-            table.loc[("all", "probability"), "spearman"],
-            table.loc[("bearing an artifact", "probability"), "spearman"],
+    def test_the_table_says_why_there_is_no_half_point(self):
+        found = mri_severity.half_found(
+            simulated(600, 100), simulated(600, 100)["rater_probability"], 0.6, "all", draws=20
         )
-        assert control[0] > 0.5 > control[1]
-
-    def test_real_scans(self):
-        scans = real().assign(**dict.fromkeys(mri_severity.UNCERTAINTIES, np.arange(40.0)))
-        assert mri_severity.follows(scans, draws=5)["spearman"].isna().all()
-
-
-class TestRises:
-    def answers(self, shift, name, seed, count=80):
-        rng = np.random.default_rng(seed)
-        label = np.arange(count) % 2
-        about = {"subject": [f"{name}{i // 2}" for i in range(count)], "label": label}
-        return pd.DataFrame(about | {"mutual_information": rng.normal(size=count) + 3 * label + shift})
-
-    def test_a_shift_of_one_sd(self):
-        table = mri_severity.rises(self.answers(0, "a", 0, 800), self.answers(1, "b", 1, 800), draws=100)
-        expected = stats.norm.cdf(1 / np.sqrt(2))
-        assert table["auroc"].tolist() == pytest.approx([expected] * 3, abs=0.04)
-        assert (table["low"] > 0.5).all()
-        assert table["usual"].tolist() == [400, 400, 800]
-
-    def test_more_artifacts_alone_are_no_shift(self):
-        """Artifacts have the higher values; a set with more of them must not count as shifted."""
-        usual, shifted = self.answers(0, "a", 0, 600), self.answers(0, "b", 1, 600)
-        rich = shifted[(shifted["label"] == 1) | (np.arange(600) % 10 == 0)]
-        assert metrics.auc(np.repeat([0, 1], [len(usual), len(rich)]),
-                           pd.concat([usual, rich])["mutual_information"])[0] > 0.6  # fmt: skip
-        table = mri_severity.rises(usual, rich, draws=100).set_index("label")
-        assert table.loc["both", "low"] < 0.5 < table.loc["both", "high"]
-
-    def test_the_same_scans_and_another_column(self):
-        scans = self.answers(0, "a", 0).assign(variance=0.0)
-        assert mri_severity.rises(scans, scans, draws=5)["auroc"].tolist() == pytest.approx([0.5] * 3)
-        assert mri_severity.rises(scans, scans.assign(variance=1.0), "variance", 5)["auroc"].tolist() == [1, 1, 1]
-
-    def test_a_set_without_artifacts(self):
-        scans = self.answers(0, "a", 0)
-        table = mri_severity.rises(scans, scans[scans["label"] == 0], draws=5).set_index("label")
-        assert np.isfinite(table.loc["clean", "auroc"])
-        assert table.loc[["artifact", "both"], "auroc"].isna().all()
+        shown = mri_severity.half_table(pd.concat([found, found.assign(reason="none found", half=np.nan)]))
+        column = "half found where so many raters object, %"
+        value, reason = shown[column]
+        assert value.startswith(f"{100 * found['half'].iloc[0]:.1f} [")
+        assert reason == "none found"
+        assert shown["found %"].tolist() == [f"{100 * found['found'].iloc[0]:.1f}"] * 2

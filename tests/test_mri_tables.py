@@ -85,12 +85,25 @@ def test_the_trivial_row_has_the_same_columns(study):
 def test_a_headline_row_of_the_kept_scans_leaves_the_others_out(study):
     _, test, bench = study
     way = way_of(study)
-    row = mri_tables.headline_row(bench, test["probability"].to_numpy(), way.flagged, way.kept)
+    row = mri_tables.headline_row(bench, [(test["probability"].to_numpy(), way.flagged, way.kept)])
     kept = way.kept
     given = {"sample_weight": bench.weight[kept]}
     assert row["F1"].startswith(f"{sk.f1_score(bench.labels[kept], way.flagged[kept], **given):.3f}")
     expected = sk.average_precision_score(bench.labels[kept], test["probability"][kept], **given)
     assert row["AP"].startswith(f"{expected:.3f}")
+
+
+def test_a_headline_row_of_several_seeds_is_their_mean_and_says_whether_it_beats_a_rival(study):
+    _, test, bench = study
+    p = test["probability"].to_numpy()
+    good, bad = np.where(bench.labels == 1, 0.9, 0.1), np.where(bench.labels == 1, 0.1, 0.9)
+    row = mri_tables.headline_row(bench, [(good, good > 0.5, 1.0), (bad, bad > 0.5, 1.0)], rival=p)
+    assert (row["seeds"], row["accuracy %"]) == (2, "50.0 [50.0, 50.0]")
+    ap = [sk.average_precision_score(bench.labels, each, sample_weight=bench.weight) for each in (good, bad, p)]
+    assert row["AP less that of the histogram"].startswith(f"{(ap[0] + ap[1]) / 2 - ap[2]:.3f} [")
+    alone = [mri_tables.headline_row(bench, [(each, each > 0.5, 1.0)], p) for each in (good, bad)]
+    assert alone[0]["AP less that of the histogram"].endswith(": above")
+    assert alone[1]["AP less that of the histogram"].endswith(": not surely above")
 
 
 def test_the_convergence_table_says_which_row_lacks_samples(study):
@@ -131,3 +144,10 @@ def test_cells(values, text):
 
 def test_percents():
     assert mri_tables.percents(np.array([0.5, 0.5, 0.5])) == "50.0 [50.0, 50.0]"
+
+
+def test_cells_of_an_estimate():
+    assert mri_tables.cell((0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
+    assert mri_tables.cell((0.5, np.nan, np.nan)) == "0.500"
+    assert mri_tables.cell((np.nan, np.nan, np.nan)) == "-"
+    assert mri_tables.cell((-0.0001, -0.0002, 0.9), 100, 1) == "0.0 [0.0, 90.0]"

@@ -1,10 +1,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
-from xiqa import recipes
+from xiqa import epochs, recipes
 from xiqa.runner.fingerprints import digest
 
 
@@ -101,3 +103,16 @@ def test_precision_follows_the_hardware(monkeypatch):
         assert recipes.precision("efficientnet_b0") == "32"
     monkeypatch.setattr(recipes, "device_kind", lambda: "cuda")
     assert recipes.precision("efficientnet_b0") == "bf16"
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize(("arm", "ramp", "whole"), [("ramp_short", 5, 53), ("ramp", 20, 60), ("ramp_long", 100, 100)])
+def test_ramps_take_the_papers_share_of_the_epochs(profile, arm, ramp, whole):
+    chosen = recipes.PROFILES[profile]
+    labels = np.repeat([0, 1], chosen.embedded["mri"]["train"])
+    recipe = next(v for v in chosen.volumes if v.arm == arm)
+    plan = epochs.epochs(labels, asdict(recipe))
+    assert recipe.ramp_epochs / len(plan) == pytest.approx(ramp / whole, abs=0.04)
+    assert plan[0].clean_fraction == 0.5
+    assert plan[-1].clean_fraction == pytest.approx(0.98, abs=0.002)
+    assert sum(epoch.steps for epoch in plan) == recipe.steps

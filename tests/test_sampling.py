@@ -158,6 +158,28 @@ class TestFlips:
         assert torch.equal(sampling.flips(model, volumes), sampling.flips(model, volumes))
 
 
+class TestBoth:
+    def test_each_orientation_is_sampled_with_masks_of_its_own(self, model, volumes):
+        found = sampling.mc_dropout_flips(model, volumes, 4, 7)
+        assert found.shape == (8, 4, 3, 2)
+        assert torch.equal(found[0], sampling.mc_dropout(model, volumes, 4, 7))
+        for axes, part in zip(sampling.FLIPS[1:], found[1:], strict=True):
+            turned = volumes.flip(axes)
+            seed = int(np.random.SeedSequence([7, 1 + sampling.FLIPS[1:].index(axes)]).generate_state(1)[0])
+            torch.testing.assert_close(part[:, 1], full_passes(model, turned[1], 4, seed)[:, 0], atol=1e-6, rtol=0)
+            assert not torch.equal(part, sampling.mc_dropout(model, turned, 4, 7))
+
+    def test_its_variance_has_two_parts(self, model, volumes):
+        p = sampling.mc_dropout_flips(model, volumes, 5, 0).double().numpy()
+        parts = uncertainty.split_variance(p)
+        assert parts["total"].to_numpy() == pytest.approx((parts["within"] + parts["between"]).to_numpy(), rel=1e-9)
+        assert (parts[["within", "between"]] > 0).all(axis=None)
+
+    def test_no_sample_is_refused(self, model, volumes):
+        with pytest.raises(ValueError, match="at least one sample"):
+            sampling.mc_dropout_flips(model, volumes, 0, 0)
+
+
 class Volumes:
     """What the store function reads of a prepared data set."""
 
@@ -188,7 +210,7 @@ class TestSample:
     def test_what_it_writes(self, tmp_path, model, monkeypatch):
         found = self.drawn(tmp_path, model, monkeypatch)
         assert {name: value.shape for name, value in found.items()} == {
-            "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2),
+            "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2), "flips_mc": (8, 1, 3, 2),
         }  # fmt: skip
         assert all(value.dtype == np.float32 for value in found.values())
         layout = {"memory_format": torch.channels_last_3d}
@@ -216,3 +238,23 @@ class TestSample:
 def test_seeds_follow_the_name_of_the_scan():
     assert sampling.scan_seeds(["a", "b"], 0)[1:] == sampling.scan_seeds(["b"], 0)
     assert len({*sampling.scan_seeds(["a", "b"], 0), *sampling.scan_seeds(["a", "b"], 1)}) == 4
+
+
+class TestHead:
+    def test_gradients_of_samples_flow_to_the_features(self, model, volumes):
+        head = sampling.sequential_head(model)
+        with torch.no_grad():
+            features = model.trunk(volumes[:1])
+        rows = features.expand(3, *features.shape[1:]).clone().requires_grad_()
+        logits = sampling.head_samples(head, rows, 3, 5)
+        assert torch.allclose(logits.softmax(1), sampling.mc_dropout(model, volumes[:1], 3, 5)[:, 0])
+        (gradient,) = torch.autograd.grad(logits[:, 1].sum(), rows)
+        assert not torch.allclose(gradient[0], gradient[1])  # each sample has its own masks
+        step = 1e-2 * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
+        moved = [sampling.head_samples(head, features + sign * step, 3, 5)[:, 1] for sign in (1, -1)]
+        wanted = (gradient * step).flatten(1).sum(1)
+        assert torch.allclose((moved[0] - moved[1]).detach() / 2, wanted, rtol=0.1, atol=1e-3)
+
+    def test_a_head_that_is_not_sequential_is_refused(self):
+        with pytest.raises(ValueError, match="sequential head"):
+            sampling.sequential_head(nn.Linear(2, 2))

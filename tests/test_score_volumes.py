@@ -29,7 +29,7 @@ def volume():
 def test_probability_and_uncertainty_are_those_of_monte_carlo_dropout(model, volume, tmp_path):
     row = explain_volume(volume, Path("scan.nii"), tmp_path / "scan", VolumeClassifier(model, SHAPE, "test"))
     inputs = torch.from_numpy(preprocess(volume, SHAPE))[None]
-    wanted = uncertainty.decompose(uncertainty.mc_dropout(model, inputs, 20, 0).numpy()).iloc[0]
+    wanted = uncertainty.decompose(uncertainty.mc_dropout(model, inputs, score_volumes.SAMPLES, 0).numpy()).iloc[0]
     assert row["status"] == "ok"
     assert row["probability"] == round(wanted["probability"], 4)
     assert row["uncertainty"] == round(wanted["mutual_information"], 4)
@@ -90,9 +90,9 @@ def test_the_first_arm_of_the_newest_run_answers(tmp_path):
     assert primary(entries) == old
     baseline = add("paper", "baseline", 0, 50)
     assert primary(entries) == baseline
-    add("paper", "focal", 0, 10)
-    assert primary(entries) == baseline
-    assert primary([*entries, *[(p, r) for p, r in entries if r["arm"] == "ramp"]]) == baseline
+    focal = add("paper", "focal", 0, 10)
+    assert primary(entries) == focal
+    assert primary([*entries, *[(p, r) for p, r in entries if r["arm"] == "ramp"]]) == focal
     ramp = add("paper", "ramp", 0, 70)
     assert primary(entries) == ramp
 

@@ -4,6 +4,7 @@ Every arm of the study ends after the same number of gradient steps; how many ep
 """
 
 import bisect
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,20 +25,29 @@ class Epoch(NamedTuple):
 
 
 def schedule(
-    steps: int, batch: int, end: int, artifacts: int, ramp_epochs: int = 0, start: int | None = None
+    steps: int,
+    batch: int,
+    end: int,
+    artifacts: int,
+    ramp_epochs: int = 0,
+    start: int | None = None,
+    share: float = 1.0,
 ) -> list[Epoch]:
     """Epochs that spend exactly ``steps`` gradient steps on batches of at most ``batch`` scans; the last may be cut.
 
-    Without ``ramp_epochs`` every epoch shows all ``end`` scans; with it the set grows from ``start``, as
-    :func:`xiqa.imbalance.ramp` says.
+    Without ``ramp_epochs`` the set of every epoch are all ``end`` scans; with it the set grows from ``start``, as
+    :func:`xiqa.imbalance.ramp` says. An epoch shows a ``share`` of its set, in (0, 1], at least one batch.
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training needs at least one step of one scan, not {steps} steps of {batch}")
+    if not 0 < share <= 1:
+        raise ValueError(f"an epoch shows a share of its set above 0 and up to 1, not {share}")
     found: list[Epoch] = []
     done = 0
     while done < steps:
         size, clean = imbalance.ramp(len(found), ramp_epochs, end if start is None else start, end, artifacts)
-        taken = min(-(-size // batch), steps - done)
+        # Rounded first: 0.02 * 4000 is a little more than 80.
+        taken = min(math.ceil(round(size * share / batch, 9)), steps - done)
         found.append(Epoch(len(found), size, clean, done, taken))
         done += taken
     return found
@@ -53,14 +63,14 @@ def epochs(labels: NDArray[np.int64], recipe: dict) -> list[Epoch]:
         raise ValueError(f"training needs clean scans and artifacts, but has {scans - artifacts} and {artifacts}")
     few = min(2 * artifacts, scans)
     end = few if recipe["stage"] == "priming" else scans
-    return schedule(recipe["steps"], recipe["batch"], end, artifacts, recipe["ramp_epochs"], few)
+    return schedule(recipe["steps"], recipe["batch"], end, artifacts, recipe["ramp_epochs"], few, recipe["share"])
 
 
 def batches(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> list[NDArray[np.int64]]:
     """Positions of the scans in each batch of an epoch; its batches differ in size by one at most.
 
     So none is too small for batch normalisation. Shuffled, every scan of the epoch's set is shown once (unless the
-    epoch is cut).
+    epoch is cut, or shows only a share of it).
     """
     chosen = imbalance.subset(labels, epoch.size, recipe["seed"])
     if recipe["sampler"] == "balanced":

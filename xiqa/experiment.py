@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from xiqa import models, pretexts, recipes, sampling, training, training_mri
+from xiqa import models, pretexts, recipes, training, training_mri
 from xiqa.data.prepared import Prepared, prepare
-from xiqa.data.prepared_mri import PreparedVolumes, prepare_unstored, prepare_volumes
 from xiqa.explained import Explained
+from xiqa.mri_experiment import Scanned
 from xiqa.runner.fingerprints import folder_digest, thread_cap
 from xiqa.runner.store import Store
 from xiqa.synthetic import embedded
@@ -23,7 +22,7 @@ from xiqa.synthetic import embedded
 NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "brain volumes"}
 
 
-class Experiment(Explained):
+class Experiment(Explained, Scanned):
     """Everything of one run of the paper.
 
     Parameters
@@ -144,50 +143,6 @@ class Experiment(Explained):
     def model(self, dataset: str, network: str, seed: int) -> torch.nn.Module:
         """A trained classifier in evaluation mode."""
         return models.build(network, weights=self.trained(dataset, network, seed) / "weights.pt").eval()
-
-    def prepared_volumes(self) -> Path:
-        """Store entry of the checked and preprocessed brain volumes."""
-        if not self.stored("mri"):
-            spec, shape = self.profile.embedded["mri"], list(self.profile.volumes[0].shape)
-            return self.store.path(prepare_unstored, data=self.fingerprint("mri"), spec=spec, shape=shape)
-        return self.store.path(
-            prepare_volumes,
-            data=self.fingerprint("mri"),
-            shape=list(self.profile.volumes[0].shape),
-            unkeyed={"root": self.root("mri")},
-        )
-
-    def volumes(self) -> PreparedVolumes:
-        """Checked and preprocessed brain volumes."""
-        return PreparedVolumes(self.prepared_volumes())
-
-    def arms(self) -> list[str]:
-        """Names of the recipes of the MRI study."""
-        return self.profile.arms()
-
-    def range_test(self) -> pd.DataFrame:
-        """Learning-rate range test of the first recipe of the MRI study."""
-        recipe = self.recipe(self.arms()[0])
-        return self.store.frame(training_mri.range_test, recipe=asdict(recipe), prepared=self.prepared_volumes())
-
-    def samples(self, name: str, split: str, flips: bool = False) -> Path:
-        """Store entry of what a network of the MRI study says of a split; see :func:`xiqa.sampling.sample`."""
-        recipe = self.recipe(name)
-        return self.store.path(
-            sampling.sample,
-            weights=self.train(name) / "weights.pt",
-            prepared=self.prepared_volumes(),
-            split=split,
-            samples=self.profile.samples,
-            seed=recipe.seed,
-            flips=flips,
-            precision=recipe.precision,
-        )
-
-    def volume_model(self, name: str) -> torch.nn.Module:
-        """A network of the MRI study in evaluation mode."""
-        recipe = self.recipe(name)
-        return models.build(recipe.network, weights=self.train(name) / "weights.pt", shape=recipe.shape).eval()
 
     def label(self, *datasets: str) -> str:
         """What numbers of these data sets are about, for captions; each is either simulated or a real folder."""

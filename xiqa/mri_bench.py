@@ -27,14 +27,26 @@ def answers(folder: Path, records: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame: the records, ``plain`` (probability of an artifact, dropout off), the columns of
-    :func:`xiqa.uncertainty.decompose` over the Monte Carlo samples and, with the prefix ``flip_``, over the flips.
+    :func:`xiqa.uncertainty.decompose` over the Monte Carlo samples and, where the flips are there, with the prefix
+    ``flip_`` over them and with ``both_`` over the samples in all orientations, with ``both_within`` and
+    ``both_between``, the variance over samples and that over orientations (:func:`xiqa.uncertainty.split_variance`).
 
     """
     parts = [records.reset_index(drop=True).assign(plain=np.load(folder / "plain.npy")[:, 1].astype(float))]
     parts.append(uncertainty.decompose(np.load(folder / "mc.npy")))
     if (folder / "flips.npy").is_file():
         parts.append(uncertainty.decompose(np.load(folder / "flips.npy")).add_prefix("flip_"))
+        both = np.load(folder / "flips_mc.npy")
+        together = uncertainty.decompose(both.reshape(-1, *both.shape[2:]))
+        split = uncertainty.split_variance(both)[["within", "between"]]
+        parts.append(pd.concat([together, split], axis=1).add_prefix("both_"))
     return pd.concat(parts, axis=1)
+
+
+def decomposed(records: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """Records with the columns of :func:`xiqa.uncertainty.decompose` of (S, N, 2), and ``plain``, their mean."""
+    found = uncertainty.decompose(probabilities)
+    return pd.concat([records.reset_index(drop=True).assign(plain=found["probability"]), found], axis=1)
 
 
 class Bench:
@@ -130,7 +142,7 @@ def referral(
 
     ``column`` of the two frames holds the uncertainty; the probability is that of the same samples.
     """
-    prefix = "flip_" if column.startswith("flip_") else ""
+    prefix = next(prefix for prefix in ("flip_", "both_", "") if column.startswith(prefix))
     weights = metrics.prevalence_weights(val["label"], bench.prevalence)
     eta = uncertainty.eta_for_review(val[column], weights, share)
     said = uncertainty.refer(test[f"{prefix}probability"], test[column], theta, eta)

@@ -6,6 +6,7 @@ them only through the rule that all seeds must agree in sign.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from xiqa.mri_bench import Bench, Referral, Values
 
 LEARNED = 0.6  # a network whose AUC is not surely above it has nothing to compare
 _DID_NOT_LEARN = f"{NOT_TESTABLE} (a network did not learn)"
+KEPT = {"accuracy": "accuracy_kept", "F1": "f1_kept"}
 STATEMENTS = {
     1: "Data-ramping beats the baseline and focal cross-entropy",
     2: "Referring scans of high Monte Carlo disagreement raises accuracy and F1 of what is kept",
@@ -64,47 +66,63 @@ def _verdict(value: float, low: float, high: float, seeds: np.ndarray, delta: fl
 def arms_claim(bench: Bench, arms: Mapping[str, Sequence[tuple[np.ndarray, float]]], delta: float) -> pd.DataFrame:
     """Claim 1: F1 decides, as in the paper; average precision and MCC stand beside it in the same family.
 
+    Against ``primed`` nothing is decided: it shows what the ramp adds to the priming stage that it starts from.
+
     Parameters
     ----------
-    arms : ``ramp``, ``baseline``, ``focal`` -> for each seed p(artifact) of the test scans and the threshold fixed on
-        validation; arms that were not trained are absent.
+    arms : ``ramp``, ``baseline``, ``focal``, ``primed`` -> for each seed p(artifact) of the test scans and the
+        threshold fixed on validation; arms that were not trained are absent.
 
     """
     missing = [name for name in ("ramp", "baseline", "focal") if name not in arms]
     if "ramp" in missing or len(missing) == 2:
         return not_tested(1, f"not trained in this profile: {', '.join(missing)}")
     numbers = {name: [_numbers(bench, p, theta) for p, theta in runs] for name, runs in arms.items()}
-    pairs = {}
-    for other in [name for name in ("baseline", "focal") if name in arms]:
+    knows = {name: all(learned(bench, p) for p, _ in runs) for name, runs in arms.items()}
+    pairs, barred = {}, {}
+    for other in [name for name in ("baseline", "focal", "primed") if name in arms]:
         seeds = min(len(numbers["ramp"]), len(numbers[other]))
+        without = [name for name in ("ramp", other) if not knows[name]]
         for metric in ("F1", "AP", "MCC"):
+            name = f"ramp - {other}, {metric}"
             gaps = [numbers["ramp"][s][metric] - numbers[other][s][metric] for s in range(seeds)]
-            pairs[f"ramp - {other}, {metric}"] = np.stack(gaps)
-    barred = "" if all(learned(bench, p) for runs in arms.values() for p, _ in runs) else _DID_NOT_LEARN
-    deciding = [name for name in pairs if name.endswith("F1")]
+            pairs[name] = np.stack(gaps)
+            if without:
+                barred[name] = f"{NOT_TESTABLE} ({' and '.join(without)} did not learn)"
+    deciding = [name for name in pairs if name.endswith("F1") and "primed" not in name]
     return _table(1, compare(pairs, delta, bench.subjects), barred, deciding, missing)
 
 
 def referral_claim(
-    bench: Bench, claim: int, p: np.ndarray, way: Referral, others: Sequence[Referral], delta: float
+    bench: Bench,
+    claim: int,
+    runs: Sequence[tuple[np.ndarray, Referral, Sequence[Referral]]],
+    delta: float,
 ) -> pd.DataFrame:
-    """Claims 2 and 4: kept scans against all scans decides; rivals at the same budget stand beside it."""
-    without, found = bench.refer(way.flagged, np.ones(len(way.kept))), bench.refer(way.flagged, way.kept)
-    pairs = {
-        f"kept - all, {name}": (found[part] - without[part])[None]
-        for name, part in (("accuracy", "accuracy_kept"), ("F1", "f1_kept"))
-    }
-    deciding = list(pairs)
-    for other in others:
-        theirs = bench.refer(other.flagged, other.kept)
-        for name, part in (("accuracy", "accuracy_kept"), ("F1", "f1_kept")):
-            # Who reviews the highest p first catches nothing among the kept: its F1 of 0 is no rival.
-            if name == "accuracy" or theirs["caught"][0] > 0:
-                pairs[f"kept - kept by '{other.name}', {name}"] = (found[part] - theirs[part])[None]
-    barred = "" if learned(bench, p) else _DID_NOT_LEARN
-    if np.all(way.kept == 1):
-        barred = barred or f"{NOT_TESTABLE} (no scan was referred)"
-    return _table(claim, compare(pairs, delta, bench.subjects), barred, deciding)
+    """Claims 2 and 4: kept scans against all scans decides; rivals at the same budget stand beside it.
+
+    Parameters
+    ----------
+    runs : for each seed p(artifact) of the test scans, its referral, and the rivals that are given the same budget.
+
+    """
+    gaps: dict[str, list[Values]] = {}
+    for _, way, others in runs:
+        without, found = bench.refer(way.flagged, np.ones(len(way.kept))), bench.refer(way.flagged, way.kept)
+        for name, part in KEPT.items():
+            gaps.setdefault(f"kept - all, {name}", []).append(found[part] - without[part])
+        for other in others:
+            theirs = bench.refer(other.flagged, other.kept)
+            for name, part in KEPT.items():
+                # Who reviews the highest p first catches nothing among the kept: its F1 of 0 is no rival.
+                if name == "accuracy" or theirs["caught"][0] > 0:
+                    gaps.setdefault(f"kept - kept by '{other.name}', {name}", []).append(found[part] - theirs[part])
+    whole = {name: np.stack(values) for name, values in gaps.items() if len(values) == len(runs)}
+    reason = "" if all(learned(bench, p) for p, _, _ in runs) else _DID_NOT_LEARN
+    if all(np.all(way.kept == 1) for _, way, _ in runs):
+        reason = reason or f"{NOT_TESTABLE} (no scan was referred)"
+    barred = dict.fromkeys(whole, reason) if reason else {}
+    return _table(claim, compare(whole, delta, bench.subjects), barred, [f"kept - all, {name}" for name in KEPT])
 
 
 def convergence_claim(found: pd.DataFrame, delta: float, barred: bool = False) -> pd.DataFrame:
@@ -117,7 +135,7 @@ def convergence_claim(found: pd.DataFrame, delta: float, barred: bool = False) -
     if not steps:
         return not_tested(3, "too few Monte Carlo samples in this profile")
     pairs = {f"SSE, 1 - {b} / {a} samples": (1 - table[b] / table[a]).to_numpy()[:, None] for a, b in steps}
-    return _table(3, claims.compare(pairs, delta), _DID_NOT_LEARN if barred else "", list(pairs))
+    return _table(3, claims.compare(pairs, delta), dict.fromkeys(pairs, _DID_NOT_LEARN) if barred else {}, list(pairs))
 
 
 def learned(bench: Bench, p: np.ndarray) -> bool:
@@ -131,11 +149,15 @@ def _numbers(bench: Bench, p: np.ndarray, theta: float) -> dict[str, Values]:
 
 
 def _table(
-    claim: int, judged: list[Difference], barred: str, deciding: list[str], missing: Sequence[str] = ()
+    claim: int, judged: list[Difference], barred: Mapping[str, str], deciding: list[str], missing: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """A row a comparison; the verdict on the claim follows from the deciding ones, and from what is missing."""
-    whole = barred or claims.together([d for d in judged if d.name in deciding])
-    if missing and not barred and whole == SUPPORTED:
+    """A row a comparison; the verdict on the claim follows from the deciding ones, and from what is missing.
+
+    ``barred``: comparison -> why it cannot be tested.
+    """
+    judged = [replace(d, verdict=barred.get(d.name) or d.verdict) for d in judged]
+    whole = claims.together([d for d in judged if d.name in deciding])
+    if missing and whole == SUPPORTED:
         whole = f"{UNDECIDED} (not trained in this profile: {', '.join(missing)})"
     rows = [
         {
@@ -149,7 +171,7 @@ def _table(
             "smallest visible": d.smallest,
             "units": d.images,
             "seeds": d.seeds,
-            "verdict": barred or d.verdict,
+            "verdict": d.verdict,
             "verdict on the claim": whole,
         }
         for d in judged

@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from xiqa import metrics, uncertainty
 from xiqa.mri_bench import Bench
@@ -53,6 +53,52 @@ def _roc(ax: Axes, curves: pd.DataFrame) -> None:
         ax.plot(curve["fpr"], curve["tpr"], label=name, linewidth=1.2)
     ax.plot([0, 1], [0, 1], color="0.8", linestyle=":", linewidth=1)
     ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
+
+
+def arm_curves(bench: Bench, arms: Mapping[str, tuple[np.ndarray, float]]) -> pd.DataFrame:
+    """ROC and precision-recall curves, weighted to the field, and the operating points on them.
+
+    Parameters
+    ----------
+    arms : name -> p(artifact) of the test scans and the threshold fixed on validation.
+
+    Returns
+    -------
+    DataFrame, tidy: arm, part (``roc``: x is the false, y the true positive rate; ``pr``: x is recall, y precision;
+    ``roc point`` and ``pr point``), x, y.
+
+    """
+    parts = []
+    for name, (p, theta) in arms.items():
+        fpr, tpr, _ = roc_curve(bench.labels, p, sample_weight=bench.weight)
+        precision, recall, _ = precision_recall_curve(bench.labels, p, sample_weight=bench.weight)
+        at = {key: float(value) for key, value in metrics.detection(bench.labels, p >= theta, bench.weight).items()}
+        shown = {"roc": (fpr, tpr), "pr": (recall[:-1], precision[:-1])}
+        shown["roc point"] = ([1 - at["specificity"]], [at["sensitivity"]])
+        shown["pr point"] = ([at["sensitivity"]], [at["precision"]])
+        parts += [pd.DataFrame({"arm": name, "part": part, "x": x, "y": y}) for part, (x, y) in shown.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_arms(curves: pd.DataFrame, prevalence: float) -> Figure:
+    """ROC, its beginning enlarged, and precision against recall; a star at each threshold of validation."""
+    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4))
+    arms = list(curves["arm"].unique())
+    colours = dict(zip(arms, sns.color_palette("husl", len(arms)), strict=True))
+    for ax, kind in zip(axes, ("roc", "roc", "pr"), strict=True):
+        for arm in arms:
+            own = curves[curves["arm"] == arm]
+            line, star = (own[own["part"] == part] for part in (kind, f"{kind} point"))
+            ax.plot(line["x"], line["y"], color=colours[arm], linewidth=1.1, label=arm)
+            ax.plot(star["x"], star["y"], "*", color=colours[arm], markersize=9, markeredgecolor="0.3", zorder=3)
+    axes[0].set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
+    axes[1].set(xlabel="false positive rate", title="enlarged", xlim=(-0.005, ZOOM), ylim=(0, 1.01))
+    axes[2].set(xlabel="recall (sensitivity)", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02))
+    axes[2].axhline(prevalence, color="0.6", linestyle=":", linewidth=1)
+    for ax in axes[:2]:
+        ax.plot([0, 1], [0, 1], color="0.8", linestyle=":", linewidth=1)
+    axes[2].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
+    return figure
 
 
 def draw_convergence(found: pd.DataFrame, published: pd.DataFrame) -> Figure:
@@ -180,7 +226,13 @@ def draw_flags(curves: pd.DataFrame, points: Mapping[str, tuple[float, float]], 
 def draw_calibration(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Reliability of p(artifact), a panel an arm, with the share of scans in each bin below."""
     figure, axes = plt.subplots(
-        2, len(tables), figsize=(2.7 * len(tables), 4.2), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1)
+        2,
+        len(tables),
+        figsize=(min(2.7 * len(tables), 13), 4.2),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        height_ratios=(3, 1),
     )
     for (name, table), (ax, lower) in zip(tables.items(), axes.T, strict=True):
         ax.plot([0, 1], [0, 1], color="0.75", linestyle=":")
@@ -207,6 +259,29 @@ def draw_ramps(ramps: pd.DataFrame) -> Figure:
         above.set(title=study, ylabel="scans in an epoch")
         below.set(xlabel="epoch", ylabel="clean share", ylim=(0.45, 1))
         above.legend(fontsize=7)
+    return figure
+
+
+def draw_training(histories: pd.DataFrame, prevalence: float) -> Figure:
+    """Training loss and validation average precision against gradient steps, a colour an arm, a line a training.
+
+    Columns: recipe, arm, start (``random`` | ``priming``), steps, train_loss, val_ap (NaN where not validated).
+    """
+    figure, (losses, precisions) = plt.subplots(1, 2, figsize=(10, 3.9))
+    primed = histories["start"] == "priming"
+    first = histories.loc[histories["arm"].str.startswith("priming"), "steps"].max()
+    shown = histories.assign(steps=histories["steps"] + np.where(primed, np.nan_to_num(first), 0))
+    arms = list(shown["arm"].unique())
+    colours = dict(zip(arms, sns.color_palette("husl", len(arms)), strict=True))
+    for ax, column in ((losses, "train_loss"), (precisions, "val_ap")):
+        for (arm, _), part in shown.dropna(subset=[column]).groupby(["arm", "recipe"], sort=False):
+            ax.plot(part["steps"], part[column], color=colours[arm], marker=".", linewidth=1, label=arm)
+        ax.set(xlabel="gradient steps, those of the priming stage included")
+    losses.set(ylabel="training loss")
+    precisions.set(ylabel=f"validation average precision, {100 * prevalence:.0f} %")
+    precisions.axhline(prevalence, color="0.5", linestyle=":")
+    named = dict(zip(*precisions.get_legend_handles_labels()[::-1], strict=True))
+    precisions.legend(named.values(), named.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
     return figure
 
 

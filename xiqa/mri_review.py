@@ -14,7 +14,6 @@ import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure
-from scipy.special import entr
 
 from xiqa import metrics, mri_tables, uncertainty
 from xiqa.mri_bench import Bench
@@ -102,7 +101,7 @@ def orders(
     ----------
     test : what :func:`xiqa.mri_bench.answers` gives for one network.
     theta : its threshold of p, fixed on validation.
-    flips : the same, with the columns ``flip_...``, of the network that was trained with flips.
+    flips : the same, with the columns ``flip_...`` and ``both_...``, of the network that was trained with flips.
     ensemble : the same of two or more trainings, over the same scans.
 
     Returns
@@ -121,14 +120,12 @@ def orders(
 
 
 def _flip_orders(flips: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Of the flip-trained network: its flips, and samples and flips pooled, each kind with half of the say."""
-    p = (flips["probability"] + flips["flip_probability"]).to_numpy() / 2
-    expected = (flips["expected_entropy"] + flips["flip_expected_entropy"]).to_numpy() / 2
+    """Of the flip-trained network: its flips, and Monte Carlo samples in all orientations together."""
     return {
         "flip network: p over flips": flips["flip_probability"].to_numpy(),
         "flip network: flip disagreement": flips["flip_mutual_information"].to_numpy(),
-        "flip network: p, samples and flips": p,
-        "flip network: disagreement, samples and flips": np.maximum(entr(p) + entr(1 - p) - expected, 0),
+        "flip network: p, samples in all flips": flips["both_probability"].to_numpy(),
+        "flip network: disagreement, samples in all flips": flips["both_mutual_information"].to_numpy(),
     }
 
 

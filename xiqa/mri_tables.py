@@ -3,7 +3,7 @@
 ``percents`` and ``number`` turn values and their bootstrap replicates (:mod:`xiqa.mri_bench`) into cells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -106,17 +106,30 @@ def all_clean(bench: Bench) -> dict[str, object]:
     return first | decision_cells(bench, np.zeros(len(stated), bool)) | cells
 
 
-def headline_row(bench: Bench, p: np.ndarray, flagged: np.ndarray, kept: np.ndarray | float = 1.0) -> dict[str, str]:
-    """The numbers of the headline table for one setting; of the kept scans alone where some are referred."""
-    decided = bench.decide(flagged, kept)
-    ranked = metrics.ranking(bench.labels, p, bench.weights * kept)
-    return {
-        "accuracy %": percents(decided["accuracy"]),
-        "F1": number(decided["f1"]),
-        "AP": number(ranked["ap"]),
-        "MCC": number(decided["mcc"]),
-        "balanced accuracy %": percents(decided["balanced_accuracy"]),
-    }
+def headline_row(
+    bench: Bench, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray | float]], rival: np.ndarray | None = None
+) -> dict[str, str]:
+    """The numbers of the headline table for one setting; of the kept scans alone where some are referred.
+
+    Parameters
+    ----------
+    runs : for each seed p(artifact), what is called an artifact, and what is kept (1 for all), each (N,); numbers are
+        means over seeds, with their intervals over subjects.
+    rival : p(artifact) of another model, (N,): how much average precision lies above its own, in the same draws.
+
+    """
+    decided = [bench.decide(flagged, kept) for _, flagged, kept in runs]
+    ranked = [metrics.ranking(bench.labels, p, bench.weights * kept)["ap"] for p, _, kept in runs]
+    cells = {"accuracy": percents, "f1": number, "mcc": number, "balanced_accuracy": percents}
+    found = {part: write(np.mean([each[part] for each in decided], axis=0)) for part, write in cells.items()}
+    precision = np.mean(ranked, axis=0)
+    row = {"seeds": len(runs), "accuracy %": found["accuracy"], "F1": found["f1"], "AP": number(precision)}
+    row |= {"MCC": found["mcc"], "balanced accuracy %": found["balanced_accuracy"]}
+    if rival is not None:
+        gap = precision - bench.rank(rival)["ap"]
+        says = "above" if metrics.estimate(gap)[1] > 0 else "not surely above"
+        row["AP less that of the histogram"] = f"{number(gap)}: {says}"
+    return row
 
 
 def convergence_table(found: pd.DataFrame, samples: int, published: Mapping[str, Mapping]) -> pd.DataFrame:
@@ -178,8 +191,13 @@ def percents(values: Values) -> str:
 
 def number(values: Values, scale: float = 1, digits: int = 3) -> str:
     """``0.357 [0.301, 0.402]``: a number and its interval; a dash where there is none."""
+    return cell(metrics.estimate(np.atleast_1d(values)), scale, digits)
+
+
+def cell(estimate: Sequence[float], scale: float = 1, digits: int = 3) -> str:
+    """``number`` of a value and the ends of its interval, which may be NaN."""
     # Rounded first, and 0 added, so that no cell reads -0.0.
-    value, low, high = (round(scale * part, digits) + 0.0 for part in metrics.estimate(np.atleast_1d(values)))
+    value, low, high = (round(scale * part, digits) + 0.0 for part in estimate)
     if not np.isfinite(value):
         return "-"
     return f"{value:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(low) else "")

@@ -56,7 +56,7 @@ def mc_dropout(model: nn.Module, volumes: Tensor, samples: int, seed: int | Tens
     """
     if samples < 1:
         raise ValueError(f"mc_dropout needs at least one sample, not {samples}")
-    head = _sequential(model)
+    head = sequential_head(model)
     seeds = _seeds(seed, len(volumes))
     with evaluating(model), torch.inference_mode():
         probabilities = _softmax(_drawn(head, model.trunk(volumes), samples, seeds))
@@ -81,6 +81,22 @@ def flips(model: nn.Module, volumes: Tensor) -> Tensor:
     return probabilities.clone()
 
 
+def mc_dropout_flips(model: nn.Module, volumes: Tensor, samples: int, seed: int | Tensor) -> Tensor:
+    """Monte Carlo dropout in each of the eight orientations: softmax probabilities.
+
+    Each orientation goes through the trunk once and has masks of its own; those of the identity are the masks of
+    :func:`mc_dropout` with the same seed, which also says what the parameters are and what is refused.
+
+    Returns
+    -------
+    (8, T, B, C), in the order of ``FLIPS``; see :func:`xiqa.uncertainty.split_variance`.
+
+    """
+    if samples < 1:
+        raise ValueError(f"mc_dropout_flips needs at least one sample, not {samples}")
+    return _flipped(model, volumes, samples, _seeds(seed, len(volumes)))[1].clone()
+
+
 def sample(
     folder: Path,
     weights: Path,
@@ -93,8 +109,9 @@ def sample(
 ) -> None:
     """Store function: all answers of one network on the volumes of a split.
 
-    Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2): softmax
-    probabilities, float32; class 1 is the artifact.
+    Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2) and ``flips_mc.npy``
+    (8, T // 16, N, 2), Monte Carlo dropout in each orientation: softmax probabilities, float32; class 1 is the
+    artifact.
 
     Parameters
     ----------
@@ -109,22 +126,21 @@ def sample(
     layout = {"memory_format": torch.channels_last_3d}  # the faster one on a CPU
     model = models.build(network, weights=weights, shape=data.shape).to(where, **layout).eval()
     volumes, seeds = data.volumes(split), scan_seeds(data.records(split)["image"], seed)
-    parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": []}
+    parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": [], "flips_mc": []}
     with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
         for start in range(0, len(volumes), BATCH):
             some = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
             some = some.contiguous(**layout)
-            plain, mc = _plain_and_samples(model, some, samples, seeds[start : start + BATCH])
-            parts["plain"].append(plain)
-            parts["mc"].append(mc)
+            own = seeds[start : start + BATCH]
+            found = dict(zip(("plain", "mc"), _plain_and_samples(model, some, samples, own), strict=True))
             if flips:
-                parts["flips"].append(_flips(model, some))
+                few = max(1, samples // (2 * len(FLIPS)))
+                found |= dict(zip(("flips", "flips_mc"), _flipped(model, some, few, own), strict=True))
+            for name, tensor in found.items():
+                parts[name].append(tensor)
     for name, tensors in parts.items():
         if tensors:
             np.save(folder / f"{name}.npy", torch.cat(tensors, dim=-2).float().cpu().numpy())
-
-
-_flips = flips  # the store function has an argument of that name
 
 
 def scan_seeds(names: Sequence[str], seed: int) -> list[int]:
@@ -134,22 +150,46 @@ def scan_seeds(names: Sequence[str], seed: int) -> list[int]:
 
 def _plain_and_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The answers without dropout (B, C) and with it (T, B, C), of one pass through the trunk."""
-    head = _sequential(model)
+    head = sequential_head(model)
     with evaluating(model), torch.inference_mode():
         features = model.trunk(volumes)
         return _softmax(head(features)), _softmax(_drawn(head, features, samples, seeds))
 
 
+def _flipped(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The answers without dropout (8, B, C) and with it (8, T, B, C) in each orientation, eight passes of the trunk."""
+    found = []
+    for turn, axes in enumerate(FLIPS):
+        own = [int(np.random.SeedSequence([seed, turn]).generate_state(1)[0]) if turn else seed for seed in seeds]
+        found.append(_plain_and_samples(model, volumes.flip(axes), samples, own))
+    plain, mc = zip(*found, strict=True)
+    return torch.stack(plain), torch.stack(mc)
+
+
 def _drawn(head: nn.Sequential, features: Tensor, samples: int, seeds: Sequence[int]) -> Tensor:
     """Logits (T, B, C) of the head for the features (B, ...) of volumes."""
-    drawn = [_heads(head, one, samples, seed) for one, seed in zip(features.split(1), seeds, strict=True)]
+    drawn = [head_samples(head, one, samples, seed) for one, seed in zip(features.split(1), seeds, strict=True)]
     return torch.stack(drawn, dim=1)
 
 
-def _heads(head: nn.Sequential, features: Tensor, samples: int, seed: int) -> Tensor:
-    """Logits (T, C) of the head for the features (1, ...) of one volume, each sample with its own masks.
+def head_samples(head: nn.Sequential, features: Tensor, samples: int, seed: int) -> Tensor:
+    """Logits of T passes through the head with its dropouts on, for the features of one volume.
 
-    Linear layers see one sample at a time: a matrix product of many rows rounds differently from that of one.
+    Each sample has its own masks, drawn as T passes after ``torch.manual_seed(seed)`` would draw them: the first T of
+    more samples are the same. Gradients flow to ``features``. Linear layers see one sample at a time: a matrix product
+    of many rows rounds differently from that of one.
+
+    Parameters
+    ----------
+    head : sequential, as :func:`sequential_head` returns it, in the mode in which it shall answer but for its dropouts.
+    features : (1, ...), what the trunk gives for one volume; or (T, ...), a row a sample, of equal rows.
+    samples : T.
+    seed : of the generator of the masks.
+
+    Returns
+    -------
+    (T, C).
+
     """
     masks = _masks(head, features, samples, torch.Generator().manual_seed(seed))
     rows = features.expand(samples, *features.shape[1:])
@@ -189,7 +229,14 @@ def _masks(head: nn.Sequential, features: Tensor, samples: int, generator: torch
     return iter([m.div_(1 - rate).to(features.device) for m, rate in zip(masks, rates, strict=True)])
 
 
-def _sequential(model: nn.Module) -> nn.Sequential:
+def sequential_head(model: nn.Module) -> nn.Sequential:
+    """The head of a network that computes ``head(trunk(x))`` and has its dropouts in the head alone.
+
+    Raises
+    ------
+    ValueError : the head is not sequential, there is no trunk, or there is dropout in the trunk.
+
+    """
     head, trunk = getattr(model, "head", None), getattr(model, "trunk", None)
     if not isinstance(head, nn.Sequential) or not isinstance(trunk, nn.Module):
         raise ValueError(

@@ -18,22 +18,16 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from xiqa import imbalance, models
 from xiqa.data.prepared_mri import PreparedVolumes
 from xiqa.epochs import Epoch, batches, epochs, rate
 from xiqa.loop import device, prepare_torch, seed_step, trainer
+from xiqa.predictions_mri import LAYOUT, autocast, network_input, validate
 from xiqa.runner.fingerprints import digest
 from xiqa.runner.store import write_frame
-
-PREVALENCE = 0.02  # of artifacts, to which validation is reweighted (Pizarro et al.)
-VALIDATIONS = 8  # at most so many in a training
-EVALUATION_BATCH = 16
-LAYOUT = torch.channels_last_3d  # the faster one on a CPU (``benchmarks/training_step.py``)
 
 _FLIPS = 4  # what a draw is for, as in ``imbalance``
 
@@ -98,7 +92,7 @@ def range_test(
     recipe: dict,
     prepared: Path,
     start: Path | None = None,
-    steps: int = 80,
+    steps: int = 50,
     lowest: float = 1e-7,
     highest: float = 1.0,
 ) -> pd.DataFrame:
@@ -127,7 +121,7 @@ def range_test(
         seed_step(recipe["seed"], step)
         optimiser.param_groups[0]["lr"] = float(learning_rate)
         volumes, labels = (each.to(where) for each in shown.__getitems__(rows))
-        with _autocast(recipe["precision"]):
+        with autocast(recipe["precision"]):
             loss = _loss(model, volumes, labels, recipe, weight, step)
         if not torch.isfinite(loss):
             break
@@ -137,38 +131,6 @@ def range_test(
         seen.append((step, learning_rate, loss.item()))
     frame = pd.DataFrame(seen, columns=["step", "learning_rate", "loss"])
     return frame.assign(smoothed=frame["loss"].ewm(alpha=0.1).mean())
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, volumes: NDArray[np.float16], precision: str = "32") -> Tensor:
-    """Logits (N, 2) in float32 of volumes (N, X, Y, Z), with dropout off; in batches of a fixed size."""
-    was_training = model.training
-    model.eval()
-    where = next(model.parameters()).device
-    parts = []
-    with _autocast(precision):
-        for first in range(0, len(volumes), EVALUATION_BATCH):
-            part = torch.from_numpy(np.array(volumes[first : first + EVALUATION_BATCH]))
-            parts.append(model(_input(part.to(where))).float().cpu())
-    model.train(was_training)
-    return torch.cat(parts)
-
-
-def validate(model: nn.Module, volumes: NDArray[np.float16], labels: NDArray[np.int64], precision: str) -> dict:
-    """Cross-entropy, AUC and average precision, artifacts reweighted to 2 %; NaN where a class is missing."""
-    logits = predict(model, volumes, precision)
-    losses = functional.cross_entropy(logits, torch.tensor(labels), reduction="none").double().numpy()
-    artifacts = labels == 1
-    if artifacts.all() or not artifacts.any():
-        return {"val_loss": float(losses.mean()), "val_auc": np.nan, "val_ap": np.nan}
-    # Written out here, so that a change of the package's metrics retrains nothing.
-    weight = np.where(artifacts, PREVALENCE / artifacts.mean(), (1 - PREVALENCE) / (1 - artifacts.mean()))
-    score = (logits[:, 1] - logits[:, 0]).double().numpy()
-    return {
-        "val_loss": float(np.average(losses, weights=weight)),
-        "val_auc": float(roc_auc_score(labels, score)),
-        "val_ap": float(average_precision_score(labels, score, sample_weight=weight)),
-    }
 
 
 class _Volumes(Dataset):
@@ -234,7 +196,7 @@ class _History(lightning.Callback):
         """Note the epoch, validate where it is due, and keep a checkpoint unless it was the last."""
         epoch = self.plan[trainer.current_epoch]
         last = epoch.number == len(self.plan) - 1
-        every = -(-len(self.plan) // VALIDATIONS)
+        every = -(-len(self.plan) // self.recipe["validations"])
         rates, decay = self.recipe["rates"], self.recipe["decay"]
         within = range(epoch.first_step, epoch.first_step + epoch.steps)
         row = {
@@ -266,16 +228,23 @@ def _beginning(recipe: dict, prepared: Path, start: Path | None) -> tuple[nn.Mod
     torch.manual_seed(recipe["seed"])
     model = models.build(recipe["network"], weights=start and start / "weights.pt", shape=recipe["shape"])
     model = model.to(memory_format=LAYOUT)
-    sets = [(data.volumes(split), data.records(split)["label"].to_numpy(np.int64)) for split in ("train", "val")]
-    return model, sets
+    train, val = (data.records(split) for split in ("train", "val"))
+    kept = np.flatnonzero(~train[["artifact_type", "artifact"]].isin(recipe["without"]).any(axis=1))
+    rows = train["label"].to_numpy(np.int64)[kept]
+    return model, [(_Chosen(data.volumes("train"), kept), rows), (data.volumes("val"), val["label"].to_numpy(np.int64))]
 
 
-def _input(volumes: Tensor) -> Tensor:
-    return volumes[:, None].float().contiguous(memory_format=LAYOUT)
+class _Chosen:
+    """Some of the volumes of a split, read when they are asked for."""
 
+    def __init__(self, volumes: NDArray[np.float16], rows: NDArray[np.int64]):
+        self.volumes, self.rows = volumes, rows
 
-def _autocast(precision: str) -> torch.autocast:
-    return torch.autocast(device().type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
+        return self.volumes[self.rows[places]]
 
 
 def _optimiser(model: nn.Module, recipe: dict) -> torch.optim.Optimizer:
@@ -294,7 +263,7 @@ def _loss(model: nn.Module, volumes: Tensor, labels: Tensor, recipe: dict, weigh
         # Autocast to bfloat16 cannot stack what is in half precision.
         volumes = _flipped(volumes.float(), np.random.default_rng([recipe["seed"], step, _FLIPS]))
     gamma = recipe["gamma"] if recipe["loss"] == "focal" else 0.0
-    return imbalance.focal_loss(model(_input(volumes)).float(), labels, gamma, weight)
+    return imbalance.focal_loss(model(network_input(volumes)).float(), labels, gamma, weight)
 
 
 def _flipped(volumes: Tensor, generator: np.random.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from xiqa.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout
+from xiqa.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout, mc_dropout_flips
 
 __all__ = [
     "ANSWERS",
@@ -27,6 +27,7 @@ __all__ = [
     "eta_for_review",
     "flips",
     "mc_dropout",
+    "mc_dropout_flips",
     "refer",
     "rescale",
     "roc_at",

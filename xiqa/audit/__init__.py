@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from xiqa import metrics, recipes
+from xiqa import metrics, predictions_mri, recipes
 from xiqa.audit import networks, nuisance, worlds
 from xiqa.data.prepared import prepare
 from xiqa.data.prepared_mri import prepare_volumes
@@ -191,7 +191,7 @@ class _Proofs:
         weights = training / "weights.pt"
         if self.volumes:
             precision = self.study.recipe(self.network).precision
-            return self.store.frame(networks.volume_scores, prepared=entry, weights=weights, precision=precision)
+            return self.store.frame(predictions_mri.scores, prepared=entry, weights=weights, precision=precision)
         hidden = {"hide": hide, "unkeyed": {"root": self.study.root(self.dataset)}} if hide else {}
         return self.store.frame(networks.film_scores, prepared=entry, weights=weights, **hidden)
 

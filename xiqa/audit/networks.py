@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xiqa import models, training, training_mri
+from xiqa import models, training
 from xiqa.data.prepared import Prepared
-from xiqa.data.prepared_mri import PreparedVolumes
-from xiqa.loop import device
 from xiqa.synthetic import embedded
 
 
@@ -46,13 +44,3 @@ def _hidden(image: NDArray[np.uint8], root: Path, split: str, path: str, part: s
     at = (np.arange(len(image)) * side + side / 2).astype(int)
     mask = lungs[np.ix_(at, at)]
     return np.where(mask == (part == "lungs"), np.uint8(image.mean()), image)
-
-
-def volume_scores(prepared: Path, weights: Path, precision: str, split: str = "test") -> pd.DataFrame:
-    """Store function: what a network of the MRI study says of a split, dropout off; columns as `film_scores`."""
-    data = PreparedVolumes(prepared)
-    network = models.describe(weights)["network"]
-    model = models.build(network, weights=weights, shape=data.shape)
-    logits = training_mri.predict(model.to(device(), memory_format=training_mri.LAYOUT), data.volumes(split), precision)
-    records = data.records(split)[["image", "subject", "label"]].rename(columns={"subject": "unit"})
-    return records.assign(score=(logits[:, 1] - logits[:, 0]).numpy())

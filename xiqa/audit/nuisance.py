@@ -118,7 +118,7 @@ def volume_features(prepared: Path, root: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def histograms(prepared: Path, volumes: bool, most: int = 2000) -> pd.DataFrame:
+def histograms(prepared: Path, volumes: bool, most: int = 5000) -> pd.DataFrame:
     """Store function: a histogram of 32 bins with mean and spread of what the networks see, and a blob's strength.
 
     Of the first ``most`` items of each split.

@@ -1,4 +1,4 @@
-"""Maps under Monte Carlo dropout: how far the peak moves from sample to sample, and whether that tells of a miss."""
+"""Maps under Monte Carlo dropout: how far the peak moves from sample to sample."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,21 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from xiqa import metrics, saliency, sampling, uncertainty
-from xiqa.mri_explained.truth import FILLED, Truth, columns, network_of, score
+from xiqa import saliency, sampling, uncertainty
+from xiqa.data.mri import geometry, load_volume
+from xiqa.data.prepared_mri import PreparedVolumes
+from xiqa.loop import device
+from xiqa.mri_explained.truth import ABOUT, FILLED, Truth, columns, network_of, score
 from xiqa.saliency.engine import Captured, evaluating
 
 SAMPLED = "normgrad_scaling_single"  # of the last block: the only one that needs no backward pass of the trunk
 CHUNK = 10  # sampled maps held at a time
-FOLDS, FEWEST, DRAWS = 5, 10, 2000
 
 
 class Peaks(NamedTuple):
@@ -96,7 +92,7 @@ def _sampled(model: nn.Module, volume: Tensor, samples: int, seed: int) -> Captu
         with torch.enable_grad():
             features = nn.Sequential(*blocks[after:])(rows)
             # The masks that the stored samples of this scan were drawn with.
-            logits = sampling._heads(sampling._sequential(model), features, samples, seed)
+            logits = sampling.head_samples(sampling.sequential_head(model), features, samples, seed)
             gradient = torch.autograd.grad(logits[:, 1].sum(), rows)[0]
     target = torch.ones(samples, dtype=torch.int64, device=volume.device)
     images, layers = volume.detach().expand(samples, *volume.shape[1:]), {"single": [layer]}
@@ -169,66 +165,53 @@ def spread(
     for place in range(len(truth.rows)):
         filled = truth.rows.loc[[place], FILLED].to_numpy()
         found = dropout_peaks(model, truth.inputs([place]), samples, seeds[place : place + 1], method, filled)
-        row = truth.about(place) | {"method": method, "spread": found.spread[0]}
-        row |= {"degenerate_samples": float(np.isnan(found.peaks[:, 0, 0]).mean())}
+        row = truth.about(place) | {"method": method} | _moved(found)
         row |= {name: float(said[name].iloc[place]) for name in ("probability", "mutual_information")}
         rows.append(row | score(truth.cut(found.mean[0], place), truth.away(place), tolerance))
     empty = [*columns(), "spread", "degenerate_samples", "mutual_information"]
     return pd.DataFrame(rows, columns=None if rows else empty).assign(seed=seed, network=network, split=split)
 
 
-def predicts(frame: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> dict[str, float]:
-    """Does the spread of the peaks tell of a miss beyond probability and mutual information?
-
-    Two logistic regressions of a miss, without and with the spread, on standardised columns. The likelihood ratio is
-    compared with chi-square at one degree of freedom, as if scans were independent. The areas under the ROC curve are
-    those of predictions for subjects that were not fitted (folds by subject); the interval of their difference is a
-    percentile one over subjects, of these predictions: nothing is fitted again.
+def wander(
+    prepared: Path,
+    weights: Path,
+    network: str,
+    seed: int,
+    split: str,
+    samples: int,
+    drawn: Path,
+    images: list[str],
+    root: Path,
+    method: str = SAMPLED,
+) -> pd.DataFrame:
+    """Store function: how far the peaks move under dropout in these scans, whether they have a mask or not.
 
     Parameters
     ----------
-    frame : rows of :func:`spread` of one network; rows without a verdict are left out.
+    images : names of scans of the split.
+    prepared, weights, network, seed, split, samples, drawn, root, method : as for :func:`spread`.
 
     Returns
     -------
-    ``scans``, ``misses``, ``auc_spread`` with ``_low`` and ``_high`` (of the spread alone, nothing fitted),
-    ``likelihood_ratio``, ``p``, ``auc_without``, ``auc_with``, ``difference``, ``low``, ``high``; NaN from
-    ``auc_spread`` on where there are fewer than ten misses or ten hits, or too few subjects.
+    DataFrame, a row a scan in the order of the split: image, subject, label, artifact, contrast, severity, method,
+    spread (voxels), degenerate_samples, probability, mutual_information, seed, network, split.
 
     """
-    known = frame.dropna(subset=["hit", "spread", "probability", "mutual_information"])
-    miss, subjects = (known["hit"] == 0).to_numpy().astype(int), known["subject"].to_numpy()
-    names = ["auc_spread", "auc_spread_low", "auc_spread_high", "likelihood_ratio", "p", "auc_without", "auc_with",
-             "difference", "low", "high"]  # fmt: skip
-    found = {"scans": len(known), "misses": int(miss.sum())}
-    if min(miss.sum(), len(miss) - miss.sum()) < FEWEST or known["subject"].nunique() < 2 * FOLDS:
-        return found | dict.fromkeys(names, np.nan)
-    shorter = known[["probability", "mutual_information"]].to_numpy(float)
-    longer = np.column_stack([shorter, known["spread"]])
-    losses = [len(miss) * log_loss(miss, _regression().fit(x, miss).predict_proba(x)) for x in (shorter, longer)]
-    ratio = max(2 * (losses[0] - losses[1]), 0.0)
-    folds = {"groups": subjects, "cv": StratifiedGroupKFold(FOLDS), "method": "predict_proba"}
-    told = [cross_val_predict(_regression(), x, miss, **folds)[:, 1] for x in (shorter, longer)]
-    areas = [float(roc_auc_score(miss, one)) for one in told]
-    values = [*metrics.auc(miss, known["spread"], subjects), ratio, float(stats.chi2.sf(ratio, 1)), *areas]
-    bounds = _difference_interval(miss, told, subjects, draws, seed)
-    return found | dict(zip(names, [*values, areas[1] - areas[0], *bounds], strict=True))
+    data, rows = PreparedVolumes(prepared), []
+    records, volumes = data.records(split), data.volumes(split)
+    chosen = records[records["image"].isin(images)]
+    model, said = network_of(network, weights, data.shape), uncertainty.decompose(np.load(drawn / "mc.npy"))
+    seeds = sampling.scan_seeds(chosen["image"].to_list(), seed)
+    for (place, record), own in zip(chosen.iterrows(), seeds, strict=True):
+        inputs = torch.from_numpy(np.array(volumes[place], dtype=np.float32))[None, None].to(device())
+        filled = geometry(load_volume(root / record["path"]), data.shape).zoomed
+        found = dropout_peaks(model, inputs, samples, [own], method, [filled])
+        told = {name: float(said[name].iloc[place]) for name in ("probability", "mutual_information")}
+        rows.append(record[ABOUT].to_dict() | _moved(found) | told | {"method": method})
+    empty = [*ABOUT, "spread", "degenerate_samples", "probability", "mutual_information", "method"]
+    return pd.DataFrame(rows, columns=None if rows else empty).assign(seed=seed, network=network, split=split)
 
 
-def _regression() -> Pipeline:
-    """Logistic regression by maximum likelihood: a penalty as good as none keeps separable data finite."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1e6, max_iter=5000))
-
-
-def _difference_interval(
-    miss: NDArray, told: list[NDArray], subjects: NDArray, draws: int, seed: int
-) -> tuple[float, float]:
-    """Percentile interval of the second area minus the first, subjects drawn with replacement."""
-    rng, places = np.random.default_rng(seed), [np.flatnonzero(subjects == one) for one in np.unique(subjects)]
-    differences = []
-    for _ in range(draws):
-        rows = np.concatenate([places[k] for k in rng.integers(len(places), size=len(places))])
-        if 0 < miss[rows].sum() < len(rows):
-            differences.append(roc_auc_score(miss[rows], told[1][rows]) - roc_auc_score(miss[rows], told[0][rows]))
-    low, high = np.quantile(differences, [0.025, 0.975])
-    return float(low), float(high)
+def _moved(found: Peaks) -> dict[str, float]:
+    """Spread of the peaks of one scan, and the share of its samples that have none."""
+    return {"spread": found.spread[0], "degenerate_samples": float(np.isnan(found.peaks[:, 0, 0]).mean())}

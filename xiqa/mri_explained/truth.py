@@ -1,5 +1,6 @@
 """What the simulator changed in a scan, on the grid of the network's input, and the score of one map against it."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,17 @@ from torch import Tensor, nn
 from xiqa import models, saliency
 from xiqa.data import BadInput
 from xiqa.data.mri import geometry, load_volume
-from xiqa.data.prepared_mri import PreparedVolumes
+from xiqa.data.prepared_mri import TRUTH, PreparedVolumes
 from xiqa.localisation import average_precision, energy_pointing_game
 from xiqa.loop import device
-from xiqa.mri_saliency import mask_file
 
 ABOUT = ["image", "subject", "label", "artifact", "contrast", "severity"]
 FILLED = ["filled_x", "filled_y", "filled_z"]
+
+
+def mask_file(root: Path, path: str) -> Path:
+    """Where the simulator puts the mask of a scan (its path below ``root``); most scans have none."""
+    return root / TRUTH / re.sub(r"\.(nii|mnc)(\.gz)?$", "_mask.nii.gz", path, flags=re.IGNORECASE)
 
 
 def masks(prepared: Path, root: Path, split: str) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
@@ -156,11 +161,14 @@ class Truth:
         return self.rows.loc[place, ABOUT].to_dict()
 
 
-def network_of(network: str, weights: Path, shape: Sequence[int]) -> nn.Module:
-    """A trained network in evaluation mode on the device of this run."""
-    return models.build(network, weights=weights, shape=shape).to(device()).eval()
+def network_of(network: str, weights: Path | None, shape: Sequence[int], seed: int = 0) -> nn.Module:
+    """A network in evaluation mode on the device of this run: a trained one, or one drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = models.build(network, weights=weights, shape=shape)
+    return model.to(device()).eval()
 
 
 def columns() -> list[str]:
     """Columns of a table without a scan."""
-    return [*ABOUT, "probability", "method", *score(np.eye(2)[None], np.zeros((1, 2, 2)))]
+    return [*ABOUT, "probability", "method", "state", *score(np.eye(2)[None], np.zeros((1, 2, 2)))]

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
-from xiqa.recipes.contents import DATASETS, IMAGES, LENGTH, NOT_RUN, PRODUCTS, SHARING, UNTRAINED, VOLUMES
+from xiqa.recipes.contents import DATASETS, IMAGES, LENGTH, NOT_RUN, PRODUCTS, SAMPLED, SHARING, UNTRAINED, VOLUMES
 from xiqa.recipes.frozen import REVISIONS, frozen
 from xiqa.recipes.kinds import (
     Classifier,
@@ -35,6 +35,7 @@ __all__ = [
     "PRODUCTS",
     "PROFILES",
     "REVISIONS",
+    "SAMPLED",
     "SHARING",
     "UNTRAINED",
     "VOLUMES",
@@ -61,7 +62,7 @@ CONFIDENCE = 0.95
 PREVALENCE = 0.02  # of artifacts, which enriched sets are reweighted to (P)
 REVIEW_SHARE = 0.10  # of validation scans that the threshold of uncertainty sends to review (O)
 
-NULL_STEPS = 100  # gradient steps of the MRI study's null world, at most (O)
+NULL_STEPS = 60  # gradient steps of the MRI study's null world, at most (O)
 
 
 def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[str, ...]]:

@@ -27,8 +27,16 @@ PRODUCTS = {
     "06_mri_uncertainty": [
         "table_mri_convergence",
         "table_mri_referral",
+        "table_mri_selective",
         "table_mri_review",
         "table_mri_detection",
+        "table_mri_half_found",
+        "table_mri_ambiguity",
+        "table_mri_follows",
+        "table_mri_shift",
+        "table_mri_left_out",
+        "table_mri_explained",
+        "table_mri_peaks",
         "fig_mri_convergence",
         "fig_mri_roc",
         "fig_mri_referral",
@@ -42,6 +50,7 @@ PRODUCTS = {
         "table_mri_headline",
         "table_mri_experiments",
         "fig_mri_ramp",
+        "fig_mri_arms",
         "fig_mri_confusion",
         "table_claims_mri",
     ],
@@ -63,7 +72,7 @@ DATASETS = {
 }
 
 # Minutes of the longest notebooks in the quick profile: what takes longest begins first, and no core waits at the end.
-LENGTH = {"05_pointing_game": 9, "04_sanity_checks": 6, "06_mri_uncertainty": 3, "03_saliency": 2}
+LENGTH = {"05_pointing_game": 9, "04_sanity_checks": 6, "06_mri_uncertainty": 7, "03_saliency": 2}
 
 # Notebooks that look at untrained heads, on backbones of both pretexts.
 UNTRAINED = ("04_sanity_checks", "05_pointing_game")
@@ -71,3 +80,6 @@ UNTRAINED = ("04_sanity_checks", "05_pointing_game")
 # Notebooks that wait for another one which computes samples that they want too. 05 waits for none: it
 # and 04 begin at different ends of what both want.
 SHARING = {"07_imbalance_handling": ["06_mri_uncertainty"]}
+
+# Arms of the MRI study that are asked many times about every scan.
+SAMPLED = ("ramp", "flips")

@@ -67,7 +67,7 @@ class VolumeClassifier:
     Every arm of the imbalanced stage spends the same number of gradient steps (O).
     """
 
-    arm: str  # priming | baseline | class_weights | focal | balanced | ramp | flips
+    arm: str  # what the recipe is called: priming, baseline, primed, focal, ramp ...
     seed: int
     network: str = "vggnet3d"
     dataset: str = "mri"
@@ -84,7 +84,10 @@ class VolumeClassifier:
     class_weights: bool = False  # max(n) / n of each epoch's set
     sampler: str = "shuffled"  # shuffled | balanced: both classes equally often (O)
     ramp_epochs: int = 0  # epochs over which the clean share grows; 0: the whole set from the start
+    share: float = 1.0  # of its set that an epoch shows, so that few steps make as many epochs (O)
     flip: bool = False  # random flips along all three axes
+    validations: int = 8  # at most so many, evenly spread, and the last epoch (O); they select nothing
+    without: tuple[str, ...] = ()  # artifacts, by type or kind, that are left out of the training split (O)
     precision: str = "auto"
 
 
@@ -153,8 +156,8 @@ def volume_name(recipe: VolumeClassifier) -> str:
 
 
 def priming_name(recipe: VolumeClassifier) -> str:
-    """The priming stage whose weights an arm starts from: same network, same seed."""
-    return volume_name(replace(recipe, arm="priming"))
+    """The priming stage whose weights an arm starts from: one for all seeds, as the study has one (I)."""
+    return volume_name(replace(recipe, arm="priming", seed=0))
 
 
 Recipe = Pretext | Classifier | VolumeClassifier

@@ -1,0 +1,76 @@
+"""One brain scan of 256 x 256 x 64 from file to answer with T = 100 samples: ``python benchmarks/file_to_answer.py``.
+
+A simulated scan is written as compressed NIfTI. Timed in turn: reading (decoding and preprocessing), one pass of the
+network, and the whole way from the file to probability, entropies and mutual information. Medians of rounds.
+Bar: at most 1.3 x (reading + one pass), and less than 2 GB of memory at its peak, the libraries included.
+"""
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel
+import torch
+
+from xiqa import models
+from xiqa.data.mri import load_volume, preprocess
+from xiqa.runner.fingerprints import thread_cap
+from xiqa.score_volumes import VolumeClassifier, ask
+
+SHAPE = (256, 256, 64)
+
+
+def read(path):
+    """The network's input of a file."""
+    return torch.from_numpy(preprocess(load_volume(path), SHAPE))[None]
+
+
+def written(folder):
+    """A file of that size: a smooth ball in noise, in 16 bit as scanners write it."""
+    generator = torch.Generator().manual_seed(0)
+    x, y, z = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in SHAPE), indexing="ij")
+    ball = 800 * (x**2 + y**2 + z**2 < 0.6) * (1 + 0.2 * torch.sin(9 * x))
+    values = (ball + 20 * torch.randn(SHAPE, generator=generator)).abs().short().numpy()
+    path = Path(folder) / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values, torch.diag(torch.tensor([1.0, 1, 3, 1])).numpy()), path)
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(thread_cap())
+    torch.manual_seed(0)
+    classifier = VolumeClassifier(models.build("vggnet3d", shape=SHAPE).eval(), SHAPE, "random weights")
+    taken = []
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        path = written(folder)
+        inputs = read(path)
+        cases = (
+            lambda: read(path),
+            lambda: classifier.model(inputs),
+            lambda: ask(load_volume(path), classifier, options.samples),
+        )
+        for _ in range(options.rounds + 1):  # the first round warms up
+            times = []
+            for case in cases:
+                started = time.perf_counter()
+                case()
+                times.append(time.perf_counter() - started)
+            taken.append(times)
+    taken = taken[1:]
+    reading, one, whole = (1000 * statistics.median(times) for times in zip(*taken, strict=True))
+    ratio = statistics.median(w / (r + o) for r, o, w in taken)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"vggnet3d, {' x '.join(map(str, SHAPE))}, {torch.get_num_threads()} threads")
+    print(f"reading {reading:.0f} ms, one pass {one:.0f} ms, file to answer with T = {options.samples}: {whole:.0f} ms")
+    print(f"{ratio:.2f} x (reading + one pass) (bar 1.3); peak memory {peak:.2f} GB (bar 2)")
+
+
+if __name__ == "__main__":
+    main()
