@@ -70,6 +70,7 @@ class Bench:
         self.subjects = records["subject"].nunique()
         counts = metrics.resample(records["subject"], self.labels, draws, seed)
         self.weights = metrics.prevalence_weights(self.labels, prevalence, counts)
+        self._ranked: dict[bytes, dict[str, Values]] = {}
 
     @property
     def weight(self) -> np.ndarray:
@@ -81,8 +82,12 @@ class Bench:
         return metrics.detection(self.labels, flagged, self.weights * kept)
 
     def rank(self, scores: np.ndarray) -> dict[str, Values]:
-        """:func:`xiqa.metrics.ranking`."""
-        return metrics.ranking(self.labels, scores, self.weights)
+        """:func:`xiqa.metrics.ranking`; kept, since several tables ask for the same."""
+        scores = np.asarray(scores, dtype=float)
+        key = scores.tobytes()
+        if key not in self._ranked:
+            self._ranked[key] = metrics.ranking(self.labels, scores, self.weights)
+        return dict(self._ranked[key])
 
     def calibrate(self, probability: np.ndarray) -> dict[str, Values]:
         """:func:`xiqa.metrics.calibration`."""

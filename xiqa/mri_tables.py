@@ -119,7 +119,10 @@ def headline_row(
 
     """
     decided = [bench.decide(flagged, kept) for _, flagged, kept in runs]
-    ranked = [metrics.ranking(bench.labels, p, bench.weights * kept)["ap"] for p, _, kept in runs]
+    ranked = [
+        (bench.rank(p) if np.all(kept == 1) else metrics.ranking(bench.labels, p, bench.weights * kept))["ap"]
+        for p, _, kept in runs
+    ]
     cells = {"accuracy": percents, "f1": number, "mcc": number, "balanced_accuracy": percents}
     found = {part: write(np.mean([each[part] for each in decided], axis=0)) for part, write in cells.items()}
     precision = np.mean(ranked, axis=0)
