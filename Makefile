@@ -36,7 +36,7 @@ sync: environment            ## bring the code of the executed twins up to the s
 	$(PY) -m xiqa.runner.twins
 
 readme: environment          ## the README's numbers from figures/quick
-	$(PY) -m xiqa.products
+	$(PY) -m xiqa.paper.readme
 
 clean-data: environment      ## list and remove embedded data that no profile uses
 	$(PY) -m xiqa.synthetic --clean

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xiqa import recipes
-from xiqa.runner import fingerprints, manifest, report, run, store, summary, twins
+from xiqa.runner import manifest, report, schedule, summary, twins
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import RefusedError, Step, check_parameters, in_order, lean_imports, matching, select
-from xiqa.synthetic import embedded
+from xiqa.store import digests, hardware
+from xiqa.store.places import data_root, figures_root, project_root, results_root
+from xiqa.synthetic import catalogue
 
-ROOT = store.project_root()
+ROOT = project_root()
 TIMEOUT = {"smoke": 15 * 60, "quick": 3 * 3600, "paper": 14 * 86400}  # seconds a step may take
 SPLITS = ("train", "val", "test")
 PLACES = {"object_cxr": "Object-CXR", "lvot": "LVOT frames", "mri": "brain volumes"}  # what a real folder may stand for
@@ -91,10 +93,10 @@ def data_fingerprint(name: str, options: Namespace, settings: Settings) -> str:
     """Fingerprint of a data set: of the folder's content, or of the embedded one's code and specification."""
     if folder := getattr(options, name):
         try:
-            return fingerprints.folder_digest(folder, memory=settings.run_folder / "hashes.json")
+            return digests.folder_digest(folder, memory=settings.run_folder / "hashes.json")
         except OSError as error:
             raise RefusedError(f"{error.filename} cannot be read ({error.strerror}): repair or remove it.") from None
-    return embedded.fingerprint(name, recipes.PROFILES[options.profile].embedded[name])
+    return catalogue.fingerprint(name, recipes.PROFILES[options.profile].embedded[name])
 
 
 class Parser(argparse.ArgumentParser):
@@ -121,15 +123,15 @@ def parser() -> Parser:
         metavar="N",
         help="steps at the same time (default: 2 where there are the cores, 1 on a GPU)",
     )
-    add("--threads", type=int, default=fingerprints.thread_cap(), metavar="N", help="threads of a step")
+    add("--threads", type=int, default=hardware.thread_cap(), metavar="N", help="threads of a step")
     add("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster that shares this folder")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])
     add("--weights", choices=["imagenet"], help="start from torchvision's weights (downloads them)")
     add("--object-cxr", type=Path, metavar="DIR", help="the real Object-CXR instead of embedded radiographs")
     add("--lvot", type=Path, metavar="DIR", help="real four-chamber cine frames instead of embedded ones")
     add("--mri", type=Path, metavar="DIR", help="real brain volumes instead of embedded ones")
-    add("--results", type=Path, default=store.results_root(), metavar="DIR", help="store, logs, report")
-    add("--figures", type=Path, default=store.figures_root(), metavar="DIR", help="tables and figures")
+    add("--results", type=Path, default=results_root(), metavar="DIR", help="store, logs, report")
+    add("--figures", type=Path, default=figures_root(), metavar="DIR", help="tables and figures")
     add(
         "--save-maps",
         nargs="?",
@@ -152,7 +154,7 @@ def settled(options: Namespace) -> Settings:
         setattr(options, name, folder.resolve())
     cores = len(os.sched_getaffinity(0))
     if options.jobs is None:
-        alone = options.dask or fingerprints.device_kind(options.device) == "cuda"
+        alone = options.dask or hardware.device_kind(options.device) == "cuda"
         options.jobs = 1 if alone else max(1, min(2, cores // max(1, options.threads)))
     if options.jobs < 1 or options.threads < 1:
         raise RefusedError("--jobs and --threads are at least 1.")
@@ -162,7 +164,7 @@ def settled(options: Namespace) -> Settings:
             f"are {cores}: give fewer --jobs, or --threads {max(1, cores // options.jobs)} (other threads, other last "
             "digits, so all steps run anew)."
         )
-    if options.device == "cuda" and fingerprints.device_kind("auto") != "cuda":
+    if options.device == "cuda" and hardware.device_kind("auto") != "cuda":
         raise RefusedError("--device cuda: no driver sees a GPU here; leave --device out to compute on the CPU.")
     if real and options.publish:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in real)
@@ -175,8 +177,8 @@ def settled(options: Namespace) -> Settings:
         root=ROOT,
         results=options.results.resolve(),
         figures=options.figures.resolve(),
-        data=store.data_root(),
-        device=fingerprints.device_kind(options.device),
+        data=data_root(),
+        device=hardware.device_kind(options.device),
         threads=options.threads,
         jobs=options.jobs,
         dask=options.dask,
@@ -211,12 +213,12 @@ def main(arguments: list[str]) -> int:
         every = manifest.plan(table, settings, forced)
         summary.show_plan({step.name: every[step.name] for step in chosen})
         return summary.OK
-    with run.locked(settings.run_folder):
+    with schedule.locked(settings.run_folder):
         every = manifest.plan(table, settings, forced)
         plans = {step.name: every[step.name] for step in chosen}
         summary.show_start(plans, settings)
         environment = report.environment(settings)
-        result = run.run(plans, settings, environment)
+        result = schedule.run(plans, settings, environment)
         page = report.write(every, result, settings, environment, not_run())
         if options.publish:
             twins.publish_all([step for step in chosen if step.main], settings)

@@ -16,9 +16,10 @@ import nibabel
 import torch
 
 from xiqa import models
-from xiqa.data.mri import load_volume, preprocess
-from xiqa.runner.fingerprints import thread_cap
-from xiqa.score_volumes import VolumeClassifier, ask
+from xiqa.data.files.volumes import load_volume
+from xiqa.data.geometry import preprocess
+from xiqa.score.volumes import VolumeClassifier, ask
+from xiqa.store.hardware import thread_cap
 
 SHAPE = (256, 256, 64)
 

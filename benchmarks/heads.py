@@ -26,7 +26,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xiqa.data.mri import load_volume, preprocess
+from xiqa.data.files.volumes import load_volume
+from xiqa.data.geometry import preprocess
 from xiqa.synthetic.head import draw, scan_at, without, write
 
 CORES = 2

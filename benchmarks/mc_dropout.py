@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from xiqa import models, uncertainty
-from xiqa.loop import device
-from xiqa.runner.fingerprints import thread_cap
+from xiqa.store.hardware import thread_cap
+from xiqa.training.loop import device
 
 FEW = 2  # full passes timed for the plain way
 

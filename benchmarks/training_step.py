@@ -15,8 +15,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from xiqa import loop, models, recipes
-from xiqa.runner.fingerprints import thread_cap
+from xiqa import models, recipes
+from xiqa.store.hardware import thread_cap
+from xiqa.training import loop
 
 BATCH, STEPS = 16, 7
 VOLUME, VOLUME_BATCHES = (64, 64, 32), (5, 8, 16)

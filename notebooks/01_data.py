@@ -44,9 +44,11 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 
-from xiqa import audit, pictures, products, recipes
-from xiqa.data.mri import load_volume
-from xiqa.experiment import NAMES, Experiment
+from xiqa import pictures, recipes
+from xiqa.data.files.volumes import load_volume
+from xiqa.paper import products
+from xiqa.paper.audit import proofs
+from xiqa.paper.study import NAMES, Experiment
 
 study = Experiment(profile, object_cxr, lvot=lvot, mri=mri, weights=weights)
 paper = products.begin("01_data", study)
@@ -217,11 +219,11 @@ paper.figure(
 # scanner** (objects, contrasts, tone and noise that it never saw).
 
 # %%
-found = audit.audit(study)
+found = proofs.audit(study)
 pd.set_option("display.max_colwidth", None)
 paper.table(
     "table_audit",
-    audit.shown(found),
+    proofs.shown(found),
     "Proofs on the embedded data, as areas under the ROC curve on test items with intervals over films, patients or subjects "
     f"({recipes.CONFIDENCE:.0%}; those of 'must not tell' adjusted for their number). Null worlds of films and scans are trained "
     "on the items whose counterfactuals are kept. Verdicts: a proof of 'must not tell' holds if its interval contains 0.5, "
@@ -230,7 +232,7 @@ paper.table(
 
 # %%
 if not study.real:
-    display(audit.reliance(study).round(3))
+    display(proofs.reliance(study).round(3))
     print("\n".join(f"{name}: {words}" for name, words in recipes.frozen().items()))
 
 # %%
@@ -241,7 +243,7 @@ print(
     f"visible outflow tract) and {len(labels['mri'])} brain scans ({labels['mri'].mean():.1%} with an artifact; the paper has "
     f"{recipes.PREVALENCE:.0%})."
 )
-silent, told = (found[(found["kind"] == audit.NOT) & (found["verdict"] == verdict)] for verdict in ("holds", "fails"))
+silent, told = (found[(found["kind"] == proofs.NOT) & (found["verdict"] == verdict)] for verdict in ("holds", "fails"))
 print(
     f"Of {len(silent) + len(told)} proofs that nothing but the cause tells a label, {len(silent)} hold"
     f"{': not ' + '; '.join(told['question']) if len(told) else ''}."

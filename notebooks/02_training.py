@@ -41,9 +41,12 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 
-from xiqa import metrics, mri_figures, products, recipes
-from xiqa.experiment import Experiment
-from xiqa.runner.store import read_frame
+from xiqa import metrics, recipes
+from xiqa.paper import numbers as paper_numbers
+from xiqa.paper import products
+from xiqa.paper.mri import figures
+from xiqa.paper.study import Experiment
+from xiqa.store.files import read_frame
 from xiqa.synthetic import shapes
 
 study = Experiment(profile, object_cxr, lvot=lvot, mri=mri, weights=weights)
@@ -134,7 +137,7 @@ if recipe is None:
 
 # %%
 if len(volumes):
-    figure = mri_figures.draw_training(volumes, recipes.PREVALENCE)
+    figure = figures.draw_training(volumes, recipes.PREVALENCE)
     plt.show()
 
 # %%
@@ -194,7 +197,7 @@ numbers
 
 # %%
 if recipe is None:
-    percent = products.percent
+    percent = paper_numbers.percent
     table = numbers[["data set", "network", "seed", "start", "images", "units"]].assign(
         **{
             "accuracy %": list(map(percent, numbers["accuracy"], numbers["accuracy_low"], numbers["accuracy_high"])),

@@ -36,13 +36,17 @@ import pandas as pd
 import torch
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from xiqa import games, models, pictures, pointing_game, products, recipes, saliency, saved_maps
-from xiqa.experiment import Experiment
+from xiqa import models, pictures, pointing_game, recipes, saliency
+from xiqa.paper import products, saved_maps
+from xiqa.paper.pointing_game import game as pointing_game_game
+from xiqa.paper.pointing_game.game import why_not
+from xiqa.paper.study import Experiment
+from xiqa.saliency.names import METHOD_NAMES, TABLE_ROWS
 
 study = Experiment(profile, object_cxr, lvot=lvot, weights=weights)
 paper = products.begin("03_saliency", study)
 FIRST = {dataset: (network, study.profile.seeds(dataset, network)[0]) for dataset, network in study.primaries().items()}
-METHODS = products.TABLE_ROWS
+METHODS = TABLE_ROWS
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 85})  # as shown here; the figures' files are PNG
 
 # %% [markdown]
@@ -78,7 +82,7 @@ def view(dataset, images, methods=saliency.ALL):
 
 
 # %%
-chosen = games.speaker(study, "object_cxr")
+chosen = pointing_game_game.speaker(study, "object_cxr")
 outcome = outcomes("object_cxr", chosen)
 films = view("object_cxr", some(outcome, study.profile.shown))
 hits, misses = ((outcome["outcome"] == word).sum() for word in ("hit", "miss"))
@@ -126,7 +130,7 @@ def panels(rows, columns, side):
 def examples(seen):
     figure, axes = panels(len(seen.images), 2 + len(METHODS), side=1.3)
     played = [row for r, line in enumerate(axes) for row in draw_row(line, seen, r)]
-    names = ["annotation", *(products.METHOD_NAMES[method].replace(", ", "\n") for method in METHODS)]
+    names = ["annotation", *(METHOD_NAMES[method].replace(", ", "\n") for method in METHODS)]
     for ax, name in zip(axes[0, 1:], names, strict=True):
         name = name.replace("Guided ", "Guided\n").replace("Input x ", "Input x\n")
         ax.set_title(f"{name}\n{ax.get_title()}".strip(), fontsize=7.5)
@@ -143,7 +147,7 @@ paper.figure(
     figure,
     played,
     f"Films of the test split, their annotation (green) and the map of every method on {FIRST['object_cxr'][0]}, hits "
-    f"of {products.METHOD_NAMES[chosen]} first, then its misses; {legend}.",
+    f"of {METHOD_NAMES[chosen]} first, then its misses; {legend}.",
 )
 
 # %% [markdown]
@@ -151,19 +155,19 @@ paper.figure(
 # is in the picture; the green outline is the tract's mask.
 
 # %%
-why = games.why_not(study, "lvot")
+why = why_not(study, "lvot")
 if why:
     figure, played = plt.figure(figsize=(6, 1)), pd.DataFrame({"not run": [why]})
     figure.text(0.02, 0.5, f"not run: {why}")
     caption = f"Not run: {why}."
 else:
-    speaker = games.speaker(study, "lvot", otherwise=chosen)
+    speaker = pointing_game_game.speaker(study, "lvot", otherwise=chosen)
     lvot_outcome = outcomes("lvot", speaker)
     figure, played = examples(view("lvot", some(lvot_outcome, study.profile.shown)))
     by = "validation" if study.data("lvot").has_truth("val") else "Object-CXR's validation, for want of masks here"
     caption = (
         f"Frames of the test split, one a patient, the mask of the outflow tract (green) and the map of every method "
-        f"on {FIRST['lvot'][0]}, hits of {products.METHOD_NAMES[speaker]} (chosen on {by}) first, then its misses, if "
+        f"on {FIRST['lvot'][0]}, hits of {METHOD_NAMES[speaker]} (chosen on {by}) first, then its misses, if "
         f"any; {legend}."
     )
 
@@ -198,7 +202,7 @@ def layered(dataset, found, method, others=()):
 
 def draw_layers(line, dataset, seen, r, stem, maps):
     played = draw_maps(line[1 : len(maps) + 1], seen, r, maps)
-    name = products.METHOD_NAMES[f"{stem}_combined"].removesuffix(", combined")
+    name = METHOD_NAMES[f"{stem}_combined"].removesuffix(", combined")
     about = f"{Path(seen.images[r]).name}: {played[-1]['outcome']}\n{name}"
     pictures.radiograph(line[0], seen.pixels[r], seen.shapes[r], about)
     for ax, layer in zip(line[1:], maps, strict=False):
@@ -239,7 +243,7 @@ for column, method in enumerate(smoothing):
         one = films.maps[method][:1]
         one = pointing_game.smooth(one, **recipes.SMOOTHING) if smoothed else one
         game = pointing_game.play(one, films.truth[:1], recipes.TOLERANCE).iloc[0]
-        title = f"{products.METHOD_NAMES[method]}, {'smoothed' if smoothed else 'as it is'}: {game['outcome']}"
+        title = f"{METHOD_NAMES[method]}, {'smoothed' if smoothed else 'as it is'}: {game['outcome']}"
         where = (game["row"], game["column"])
         about = (films.shapes[0], where, recipes.TOLERANCE, title)
         pictures.overlay(axes[row, column], films.pixels[0], one[0].numpy(), *about)
@@ -277,7 +281,7 @@ paper.figure(
     "fig_failures",
     figure,
     outcome.loc[failed].reset_index(),
-    f"Misses of {products.METHOD_NAMES[chosen]} on {FIRST['object_cxr'][0]}, in the order of the test split.",
+    f"Misses of {METHOD_NAMES[chosen]} on {FIRST['object_cxr'][0]}, in the order of the test split.",
 )
 
 # %%

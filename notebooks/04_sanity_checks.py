@@ -37,14 +37,22 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from xiqa import comparisons, defects, games, pictures, products, randomisation, recipes, saliency, tables
-from xiqa.experiment import Experiment
+from xiqa import pictures, recipes, saliency
+from xiqa.paper import products
+from xiqa.paper.numbers import percent, text
+from xiqa.paper.pointing_game import published, tables
+from xiqa.paper.pointing_game import scores as pointing_game_scores
+from xiqa.paper.pointing_game.game import Game, explain_published, why_not
+from xiqa.paper.sanity_checks import observe
+from xiqa.paper.sanity_checks import tables as checks
+from xiqa.paper.study import Experiment
+from xiqa.saliency.names import METHOD_NAMES, TABLE_ROWS
 
 study = Experiment(profile, object_cxr, lvot=lvot, weights=weights)
 paper = products.begin("04_sanity_checks", study)
 LABELS = {"object_cxr": "Object-CXR", "lvot": "LVOT"}
 MEASURES = {"spearman": "Spearman", "ssim": "SSIM", "hog": "HOG (Spearman)"}
-METHODS, names = list(products.TABLE_ROWS), products.METHOD_NAMES
+METHODS, names = list(TABLE_ROWS), METHOD_NAMES
 networks = study.primaries()
 
 # %% [markdown]
@@ -69,7 +77,7 @@ found = {}
 extent = {"count": study.profile.randomised, "repeats": 1, "batch": study.profile.maps_batch}
 for dataset, network in networks.items():
     about = given(dataset, network)
-    found[dataset] = study.store.frame(randomisation.randomisation, methods=METHODS, **about, **extent)
+    found[dataset] = study.store.frame(observe.randomisation, methods=METHODS, **about, **extent)
     print(
         f"{LABELS[dataset]}: {network}, {found[dataset]['unit'].nunique()} images, {len(found[dataset]):,} comparisons"
     )
@@ -94,7 +102,7 @@ def draw_strip(axes, pixels, shapes, steps):
 
 
 for dataset, network in networks.items():
-    row, steps = randomisation.along(methods=SHOWN, **given(dataset, network))
+    row, steps = observe.along(methods=SHOWN, **given(dataset, network))
     data = study.data(dataset)
     figure, axes = plt.subplots(len(SHOWN), len(steps), figsize=(1.25 * len(steps), 1.35 * len(SHOWN)))
     draw_strip(axes, np.asarray(data.images("test")[row]), data.shapes("test", row), steps)
@@ -131,7 +139,7 @@ def draw_panel(ax, part, last):
 
 
 # %%
-curves = pd.concat([randomisation.curve(frame).assign(dataset=dataset) for dataset, frame in found.items()])
+curves = pd.concat([checks.curve(frame).assign(dataset=dataset) for dataset, frame in found.items()])
 size = (1.6 + 4.1 * len(networks), 7.5)
 figure, axes = plt.subplots(3, len(networks), figsize=size, squeeze=False, sharex="col", sharey="row")
 for column, dataset in zip(axes.T, networks, strict=True):
@@ -173,12 +181,12 @@ paper.figure(
 # map more than changing the picture does.
 
 # %%
-STAGES = [*randomisation.STAGES, randomisation.EXCESS]
-overview = {dataset: randomisation.overview(frame) for dataset, frame in found.items()}
+STAGES = [*checks.STAGES, checks.EXCESS]
+overview = {dataset: checks.overview(frame) for dataset, frame in found.items()}
 parts = []
 for dataset, numbers in overview.items():
-    cells = numbers.assign(**{stage: numbers[stage].map(randomisation.text) for stage in STAGES})
-    flips = {stage: randomisation.text(share) for stage, share in randomisation.flips(found[dataset]).items()}
+    cells = numbers.assign(**{stage: numbers[stage].map(text) for stage in STAGES})
+    flips = {stage: text(share) for stage, share in checks.flips(found[dataset]).items()}
     cells.loc[len(cells)] = {"measure": "share of images", "method": "another class predicted", **flips}
     parts.append(cells.assign(**{"data set": LABELS[dataset]}))
 table = pd.concat(parts).fillna("-").replace({"method": names, "measure": MEASURES})
@@ -200,10 +208,10 @@ paper.table(
 # the network forgets, or lose its looks and keep a score that the picture's edges give it.
 
 # %%
-missing = {dataset: f"not run: {why}" for dataset in LABELS if (why := games.why_not(study, dataset))}
+missing = {dataset: f"not run: {why}" for dataset in LABELS if (why := why_not(study, dataset))}
 for dataset in networks:
     if dataset not in missing:
-        games.explain_published(study, dataset)
+        explain_published(study, dataset)
 
 # %%
 played = {}
@@ -211,9 +219,13 @@ for dataset, network in networks.items():
     if dataset in missing:
         print(f"{LABELS[dataset]}: {missing[dataset]}")
         continue
-    played[dataset] = games.Game(study, dataset, next((game.chosen for game in played.values()), None))
+    played[dataset] = Game(study, dataset, next((game.chosen for game in played.values()), None))
     states = played[dataset].states
-    scores = tables.scores(states, METHODS).query("smoothed").pivot(index="method", columns="weights", values="mean")
+    scores = (
+        pointing_game_scores.scores(states, METHODS)
+        .query("smoothed")
+        .pivot(index="method", columns="weights", values="mean")
+    )
     print(f"{LABELS[dataset]}, {network}, share of hits in percent")
     display((100 * scores.loc[METHODS, list(states)]).round(1).rename(index=names))
 
@@ -232,11 +244,10 @@ pd.DataFrame({"what it does": saliency.DEFECTS, "in": {
 
 # %%
 verdicts = [
-    comparisons.programs(game, recipes.DELTA).assign(**{"data set": LABELS[dataset]})
-    for dataset, game in played.items()
+    tables.programs(game, recipes.DELTA).assign(**{"data set": LABELS[dataset]}) for dataset, game in played.items()
 ]
 verdicts = pd.concat(verdicts, ignore_index=True)
-PROGRAMS = ["corrected", "published", *(name for name in defects.ALONE if name in verdicts)]
+PROGRAMS = ["corrected", "published", *(name for name in published.ALONE if name in verdicts)]
 
 
 def where_changed(table):
@@ -257,9 +268,9 @@ paper.table(
 )
 
 # %%
-rows = [comparisons.by_program(game, METHODS).assign(dataset=LABELS[dataset]) for dataset, game in played.items()]
+rows = [tables.by_program(game, METHODS).assign(dataset=LABELS[dataset]) for dataset, game in played.items()]
 scored = pd.concat(rows, ignore_index=True)
-scored["cell"] = list(map(products.percent, scored["mean"], scored["low"], scored["high"]))
+scored["cell"] = list(map(percent, scored["mean"], scored["low"], scored["high"]))
 scored["maps"] = np.where(scored["smoothed"], "smoothed", "as they are")
 table = scored.pivot(index=["dataset", "maps", "method"], columns="program", values="cell")
 order = [(LABELS[d], maps, method) for d in played for maps in ("as they are", "smoothed") for method in METHODS]
@@ -284,7 +295,7 @@ for label, rows in verdicts.groupby("data set", sort=False):
 for dataset, numbers in overview.items():
     order = numbers[numbers["measure"] == "spearman"].set_index("method")
     deaf = [names[m] for m, cell in order["head random"].items() if cell["mean"] > 0.95]
-    stays = [names[m] for m, cell in order[randomisation.EXCESS].items() if cell["low"] > 0]
+    stays = [names[m] for m, cell in order[checks.EXCESS].items() if cell["low"] > 0]
     print(
         f"{LABELS[dataset]}: a new head leaves the order of the pixels as it was (Spearman above 0.95) in the maps of "
         f"{', '.join(deaf) or 'no method'}; with nothing learned left, "

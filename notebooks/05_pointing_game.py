@@ -35,16 +35,24 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
-from xiqa import comparisons, consistency, defects, games, products, randomisation, recipes, saliency, tables
-from xiqa.experiment import Experiment
-from xiqa.explained import GUIDED, REFERENCES, UNTRAINED
+from xiqa import recipes, saliency
+from xiqa.paper import numbers as paper_numbers
+from xiqa.paper import products
+from xiqa.paper.appendix.localisation import tables as localisation_tables
+from xiqa.paper.pointing_game import agreement as pointing_game_agreement
+from xiqa.paper.pointing_game import scores, tables
+from xiqa.paper.pointing_game.game import play, why_not
+from xiqa.paper.pointing_game.published import with_variant
+from xiqa.paper.pointing_game.results import GUIDED, REFERENCES, UNTRAINED
+from xiqa.paper.study import Experiment
+from xiqa.saliency.names import METHOD_NAMES, MIDL_ROWS, TABLE_ROWS
 
 study = Experiment(profile, object_cxr, lvot=lvot, weights=weights)
 paper = products.begin("05_pointing_game", study)
-names = {method: method for method in saliency.ALL} | products.METHOD_NAMES
-percent = products.percent
-ROWS = [*products.TABLE_ROWS[:1], "gradcam_combined", *products.TABLE_ROWS[1:]]
-ROWS += [method for method in saliency.ALL if method not in products.METHOD_NAMES]  # registered besides
+names = {method: method for method in saliency.ALL} | METHOD_NAMES
+percent = paper_numbers.percent
+ROWS = [*TABLE_ROWS[:1], "gradcam_combined", *TABLE_ROWS[1:]]
+ROWS += [method for method in saliency.ALL if method not in METHOD_NAMES]  # registered besides
 LABELS = {"object_cxr": "Object-CXR", "lvot": "LVOT"}
 ANSWERS = {
     "positive": "called positive, explained so",
@@ -72,8 +80,8 @@ SIMILARITIES = {
 # are explained, for several heads, and averaged.
 
 # %%
-missing = {dataset: f"not run: {why}" for dataset in LABELS if (why := games.why_not(study, dataset))}
-played = games.play(study, LABELS)
+missing = {dataset: f"not run: {why}" for dataset in LABELS if (why := why_not(study, dataset))}
+played = play(study, LABELS)
 films = played["object_cxr"]
 for dataset, game in played.items():
     count = sum(map(len, game.states.values()))
@@ -97,7 +105,7 @@ shown.assign(ceiling=(100 * shown["ceiling"]).round(1)).rename(columns={"ceiling
 # method that does not beat it has not shown that it looks at the picture.
 
 # %%
-rivals = {dataset: tables.rival_scores(game.rivals) for dataset, game in played.items()}
+rivals = {dataset: scores.rival_scores(game.rivals) for dataset, game in played.items()}
 chance = {dataset: found.loc["chance", "mean"] for dataset, found in rivals.items()}
 rival_cells = pd.DataFrame(
     {
@@ -110,7 +118,7 @@ rival_cells.rename(index=names, columns=LABELS)
 
 # %%
 def column(frame, smoothed):
-    cells = [tables.score(frame, m, smoothed) for m in ROWS]
+    cells = [scores.score(frame, m, smoothed) for m in ROWS]
     return [percent(c["mean"], c["low"], c["high"]) for c in cells]
 
 
@@ -150,7 +158,7 @@ for dataset, label in LABELS.items():
     for smoothed, name in ((False, label), (True, f"{label}, smoothed")):
         table[name] = column(played[dataset].best, smoothed) if dataset in played else missing[dataset]
     if dataset == "object_cxr":
-        p = comparisons.against(films, ROWS)
+        p = tables.against(films, ROWS)
         table["McNemar p"] = ["-" if pd.isna(p[m]) else f"{p[m]:.3f}" if p[m] >= 0.001 else "< 0.001" for m in ROWS]
 best = " and ".join(f"{game.network} on {LABELS[dataset]}" for dataset, game in played.items())
 paper.table(
@@ -166,7 +174,7 @@ paper.table(
 
 # %%
 def above_chance(dataset):
-    hits = [tables.score(played[dataset].trained, m, True)["mean"] for m in ROWS]
+    hits = [scores.score(played[dataset].trained, m, True)["mean"] for m in ROWS]
     return [percent((hit - chance[dataset]) / (1 - chance[dataset])) for hit in hits]
 
 
@@ -239,7 +247,7 @@ def architectures(dataset):
     if game.second is None:
         why = study.profile.missing.get(f"{dataset}-efficientnet_b0", "one network only")
         return found | {f"{label}: second network": f"not run: {why}"}
-    pairs = [tables.dom(game.trained, game.second, m) for m in ROWS]
+    pairs = [scores.dom(game.trained, game.second, m) for m in ROWS]
     found[f"{label}: {game.other} ({game.second['seed'].nunique()})"] = column(game.second, True)
     found[f"{label}: DoM*"] = [f"{d['dom']:.3f}" for d in pairs]
     return found | {f"{label}: difference, 90 %": [percent(d["difference"], d["low"], d["high"]) for d in pairs]}
@@ -247,7 +255,7 @@ def architectures(dataset):
 
 # %%
 def plain_column(game):
-    cells = [tables.score(study.plain_silu(game.dataset, game.other), m, True) for m in GUIDED]
+    cells = [scores.score(study.plain_silu(game.dataset, game.other), m, True) for m in GUIDED]
     return [percent(c["mean"], c["low"], c["high"]) for c in cells]
 
 
@@ -280,17 +288,17 @@ paper.table(
 alike = {dataset: study.alike(dataset) for dataset in played}
 parts = []
 for dataset, frames in alike.items():
-    cells = consistency.table(frames).query("method in @ROWS")
+    cells = pointing_game_agreement.table(frames).query("method in @ROWS")
     cells.insert(0, "data set", LABELS[dataset])
-    hits = comparisons.agreed(played[dataset], ROWS)
+    hits = tables.agreed(played[dataset], ROWS)
     hits.insert(0, "comparison", [name for name in frames if name != UNTRAINED for _ in ROWS])
     parts.append(cells.merge(hits, on=["comparison", "method"], how="left"))
 agreement = pd.concat(parts, ignore_index=True)
 table = agreement[["data set", "comparison"]].assign(method=agreement["method"].map(names))
 for column_name, label in SIMILARITIES.items():
-    table[label] = agreement[column_name].map(randomisation.text)
+    table[label] = agreement[column_name].map(paper_numbers.text)
 numbers = agreement[["kappa", "low", "high"]].to_dict("records")
-table["kappa of hits"] = [randomisation.text({"mean": r["kappa"], **r}) for r in numbers]
+table["kappa of hits"] = [paper_numbers.text({"mean": r["kappa"], **r}) for r in numbers]
 table["agreement"] = list(map(percent, agreement["agreement"], agreement["agreement_low"], agreement["agreement_high"]))
 paper.table(
     "table_consistency",
@@ -308,18 +316,18 @@ paper.table(
 # pooling), so *NormGrad bias, single* has no maximum at all: degenerate, a dash.
 
 # %%
-midl = [*products.MIDL_ROWS]
+midl = [*MIDL_ROWS]
 columns = {}
 theirs = {
-    split: defects.with_variant(ours, films.program("published_midl", name), "published_midl")
+    split: with_variant(ours, films.program("published_midl", name), "published_midl")
     for split, name, ours in (("validation", "val", films.validation), ("test", "test", films.trained))
 }
 frames = {"validation": films.validation, "test": films.trained}
 frames |= {f"{split}, published": frame for split, frame in theirs.items()}
 for split, frame in frames.items():
-    found = [tables.score(frame, m, False, recipes.TOLERANCE_MIDL) for m in midl]
+    found = [scores.score(frame, m, False, recipes.TOLERANCE_MIDL) for m in midl]
     columns[split] = [percent(s["mean"], s["low"], s["high"]) for s in found]
-degenerate = [tables.score(films.trained, m, False)["degenerate"] for m in midl]
+degenerate = [scores.score(films.trained, m, False)["degenerate"] for m in midl]
 table = pd.DataFrame({"method": [names[m] for m in midl], **columns, "degenerate maps (test)": degenerate})
 published = products.published()["midl_2021_normgrad"]
 paper.table(
@@ -344,12 +352,12 @@ paper.table(
 froc, points = study.froc("object_cxr", films.network)
 parts = []
 for dataset, game in played.items():
-    found = comparisons.localised(study.localised(dataset, game.network), froc if game is films else None)
+    found = localisation_tables.localised(study.localised(dataset, game.network), froc if game is films else None)
     parts.append(found.assign(dataset=LABELS[dataset]))
 localised = pd.concat(parts, ignore_index=True)
 localised["cell"] = list(map(percent, localised["mean"], localised["low"], localised["high"]))
 table = localised.pivot(index=["dataset", "method"], columns="measure", values="cell")
-wanted = [*comparisons.MEASURES.values(), "FROC"]
+wanted = [*localisation_tables.MEASURES.values(), "FROC"]
 rows = [(LABELS[d], m) for d in played for m in [*ROWS, *REFERENCES] if (LABELS[d], m) in table.index]
 table = table.reindex(rows)[[name for name in wanted if name in table]].rename(index=names)
 paper.table(
@@ -377,7 +385,7 @@ print(f"Predictions of {films.network} in the format of the Object-CXR challenge
 # %%
 parts = []
 for dataset, game in played.items():
-    found = comparisons.by_answer(game, ROWS)
+    found = tables.by_answer(game, ROWS)
     cells = {"data set": LABELS[dataset], "method": found["method"].map(names)}
     for name in ("positive", "negative", "positive class"):
         label = ANSWERS[name]
@@ -473,7 +481,7 @@ paper.table(
 for dataset, game in played.items():
     place, on = ("", "") if game is films else (f"{dataset}_", f" ({LABELS[dataset]})")
     for method in (game.chosen, "gradcam", "guided_backprop"):
-        hits = tables.score(game.trained, method, True)["mean"]
+        hits = scores.score(game.trained, method, True)["mean"]
         paper.value(f"pointing_{place}{method}", hits, f"{names[method]}, {game.network}, smoothed{on}")
     paper.value(f"pointing_{place}chance", chance[dataset], f"share of the picture that counts as a hit{on}")
     paper.value(f"grid_ceiling_{place}last", game.ceiling(True), f"grid ceiling of the last layer, smoothed{on}")

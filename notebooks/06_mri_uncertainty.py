@@ -34,29 +34,23 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from xiqa import (
-    metrics,
-    mri_ambiguity,
-    mri_bench,
-    mri_figures,
-    mri_review,
-    mri_saliency,
-    mri_severity,
-    mri_shift,
-    mri_tables,
-    products,
-    recipes,
-    uncertainty,
-)
-from xiqa.experiment import Experiment
-from xiqa.mri_explained import PRIMARY
-from xiqa.mri_explained.study import SAMPLES, explained, peaks
-from xiqa.mri_explained.tables import display as maps_table
-from xiqa.mri_explained.tables import lead, peaks_table
+from xiqa import metrics, recipes, uncertainty
+from xiqa.metrics import enriched
+from xiqa.paper import numbers, products
+from xiqa.paper.appendix.explained_mri.figure import FAMILIES, METHOD, choose, draw, explain, title
+from xiqa.paper.appendix.explained_mri.observe import PRIMARY
+from xiqa.paper.appendix.explained_mri.results import SAMPLES, explained, peaks
+from xiqa.paper.appendix.explained_mri.tables import display as maps_table
+from xiqa.paper.appendix.explained_mri.tables import lead, peaks_table
+from xiqa.paper.appendix.mri_supplement import shift
+from xiqa.paper.mri import ambiguity, convergence, detection, figures, referral, review
+from xiqa.paper.mri.tables import ALEATORIC, EPISTEMIC, referral_table, reliability, selective_table
+from xiqa.paper.study import Experiment
+from xiqa.saliency import names
 
 study = Experiment(profile, mri=mri)
 paper = products.begin("06_mri_uncertainty", study)
-published, percents = products.published(), mri_tables.percents
+published, percents = products.published(), numbers.percents
 seeds, flip_arms = study.runs("ramp"), study.runs("flips")
 primary, flip_arm = seeds[0], (flip_arms or seeds)[0]
 
@@ -68,7 +62,7 @@ primary, flip_arm = seeds[0], (flip_arms or seeds)[0]
 
 # %%
 val, test = (study.answers(primary, split) for split in ("val", "test"))
-bench = mri_bench.Bench(test, recipes.PREVALENCE)
+bench = enriched.Bench(test, recipes.PREVALENCE)
 about = (
     f"{int(test['label'].sum())} artifacts among {len(test)} test scans of {bench.subjects} subjects, reweighted to "
     f"{100 * recipes.PREVALENCE:.0f} %; 95 % intervals by bootstrap over subjects, for this one training (one seed)"
@@ -84,27 +78,27 @@ test.groupby("label")[["probability", *uncertainty.METRICS, "expected_entropy"]]
 
 # %%
 mc = np.load(study.samples(primary, "test") / "mc.npy")
-halvings = uncertainty.convergence(mc, test["label"], mri_tables.SIZES)
+halvings = uncertainty.convergence(mc, test["label"], convergence.SIZES)
 note = (
     "mean (sd) over random halvings of the samples: Monte Carlo error only. Which scans were tested matters more: with 139 "
     "artifacts the sampling error of an AUC is 0.014, larger than the published trend from .933 to .938"
 )
 paper.table(
     "table_mri_convergence",
-    mri_tables.convergence_table(halvings, len(mc), published),
+    convergence.convergence_table(halvings, len(mc), published),
     f"ROC curve against the number of Monte Carlo samples, {note}. Published: real data, reference of about 5,000 samples, "
     "thresholds of their SSE not known.",
 )
 
 # %%
-figure = mri_figures.draw_convergence(mri_figures.summarised(halvings), mri_tables.published_convergence(published))
+figure = figures.draw_convergence(figures.summarised(halvings), convergence.published_convergence(published))
 plt.show()
 
 # %%
 paper.figure(
     "fig_mri_convergence",
     figure,
-    mri_figures.summarised(halvings),
+    figures.summarised(halvings),
     f"AUC and distance to the reference ROC curve against the number of Monte Carlo samples, {note}.",
 )
 
@@ -113,8 +107,8 @@ half = len(mc) // 2
 auc, low, high = metrics.auc(bench.labels, test["probability"], test["subject"])
 means = {f"{n} sample{'s' * (n > 1)}": mc[:n].mean(axis=0)[:, 1] for n in dict.fromkeys((1, min(10, half), half))}
 means[f"reference: the other {len(mc) - half}"] = mc[half:].mean(axis=0)[:, 1]
-curves = mri_figures.roc_curves(bench.labels, means)
-figure = mri_figures.draw_roc(curves)
+curves = figures.roc_curves(bench.labels, means)
+figure = figures.draw_roc(curves)
 plt.show()
 
 # %%
@@ -136,26 +130,26 @@ paper.figure(
 # %%
 theta = uncertainty.youden(val["label"], val["probability"])
 labels = {
-    "mutual_information": mri_tables.EPISTEMIC,
+    "mutual_information": EPISTEMIC,
     "predictive_entropy": "predictive entropy",
     "variance": "variance of samples",
 }
-ways = [mri_bench.referral(bench, val, test, c, theta, recipes.REVIEW_SHARE, labels[c]) for c in uncertainty.METRICS]
+ways = [referral.referral(bench, val, test, c, theta, recipes.REVIEW_SHARE, labels[c]) for c in uncertainty.METRICS]
 budget = 1 - bench.refer(ways[0].flagged, ways[0].kept)["retained"][0]
-none, others = mri_bench.no_referral(test, theta), mri_bench.rivals(bench, test, theta, budget)
+none, others = referral.no_referral(test, theta), referral.rivals(bench, test, theta, budget)
 
 
 # %%
 def other_way(said, column, name):
     prefix = column.split("_")[0] + "_" if column.startswith(("flip", "both")) else ""
     own = uncertainty.youden(said["val"]["label"], said["val"][f"{prefix}probability"])
-    return mri_bench.referral(bench, said["val"], said["test"], column, own, recipes.REVIEW_SHARE, name)
+    return referral.referral(bench, said["val"], said["test"], column, own, recipes.REVIEW_SHARE, name)
 
 
 flipped, ensemble = {}, {}
 if flip_arms:
     flipped = {split: study.answers(flip_arm, split, flips=True) for split in ("val", "test")}
-    first = f"network trained with flips: {mri_tables.ALEATORIC} (mutual information over eight flips)"
+    first = f"network trained with flips: {ALEATORIC} (mutual information over eight flips)"
     ways.append(other_way(flipped, "flip_mutual_information", first))
     ways.append(other_way(flipped, "both_mutual_information", "the same network, samples in all eight flips together"))
 if len(seeds) > 1:
@@ -163,12 +157,10 @@ if len(seeds) > 1:
     others.append(other_way(ensemble, "mutual_information", f"disagreement of {len(seeds)} networks, dropout off"))
 
 # %%
-table = mri_tables.referral_table(bench, [none, *ways, *others])
+table = referral_table(bench, [none, *ways, *others])
 if not flip_arms:
     reason = study.profile.missing.get("mri-vggnet3d-flips-s0", "no network was trained with flips")
-    table = pd.concat(
-        [table, pd.DataFrame([{"review by": mri_tables.ALEATORIC, "theta": f"not run: {reason}"}])]
-    ).fillna("-")
+    table = pd.concat([table, pd.DataFrame([{"review by": ALEATORIC, "theta": f"not run: {reason}"}])]).fillna("-")
 paper.table(
     "table_mri_referral",
     table,
@@ -187,7 +179,7 @@ paper.table(
 # %%
 paper.table(
     "table_mri_selective",
-    mri_tables.selective_table(bench, [*ways, *others]).round(4),
+    selective_table(bench, [*ways, *others]).round(4),
     f"Error rate against the share that is answered, {primary}, mean of {len(mc)} samples; {int(bench.labels.sum())} "
     f"artifacts among {len(test)} test scans, reweighted to {100 * recipes.PREVALENCE:.0f} %, no intervals. AURC: area under risk against "
     "coverage; excess: above that of a perfect order; AUGRC: share of all scans that are wrong and answered; balanced: with "
@@ -195,9 +187,9 @@ paper.table(
 )
 
 # %%
-curves = mri_figures.referral_curves(val, test, bench)
-rejection = mri_figures.rejection_curves(test, theta, bench)
-figure = mri_figures.draw_referral(curves, rejection)
+curves = figures.referral_curves(val, test, bench)
+rejection = figures.rejection_curves(test, theta, bench)
+figure = figures.draw_referral(curves, rejection)
 plt.show()
 
 # %%
@@ -217,15 +209,13 @@ paper.figure(
 # through (UDM). Each line runs over theta.
 
 # %%
-curves = mri_figures.flag_curves(val, test, bench, "mutual_information", recipes.REVIEW_SHARE)
+curves = figures.flag_curves(val, test, bench, "mutual_information", recipes.REVIEW_SHARE)
 points = {}
 for way in (none, ways[0]):
     found = bench.refer(way.flagged, way.kept)
     name = "no referral" if way is none else f"{100 * recipes.REVIEW_SHARE:.0f} % of validation"
     points[f"theta of validation, {name}"] = tuple(100 * found[part][0] for part in ("dffmr", "udm"))
-figure = mri_figures.draw_flags(
-    curves, points, tuple(100 * published[f"biobank_{p}"]["value"] for p in ("dffmr", "udm"))
-)
+figure = figures.draw_flags(curves, points, tuple(100 * published[f"biobank_{p}"]["value"] for p in ("dffmr", "udm")))
 plt.show()
 
 # %%
@@ -246,17 +236,17 @@ paper.figure(
 
 # %%
 members = [test, *(study.answers(name, "test") for name in seeds[1:])]
-scores = mri_review.orders(test, theta, flips=flipped.get("test"), ensemble=members if len(members) > 1 else None)
+scores = review.orders(test, theta, flips=flipped.get("test"), ensemble=members if len(members) > 1 else None)
 paper.table(
     "table_mri_review",
-    mri_review.review_table(bench, scores),
+    review.review_table(bench, scores),
     f"Artifacts that remain in the whole data set after a person has looked at a share of all scans, {primary}, mean of {len(mc)} "
     f"samples; {about}. The person is taken to see every labelled artifact.",
 )
 
 # %%
-curves = mri_review.review_curves(bench, scores)
-figure = mri_review.draw_review(curves)
+curves = review.review_curves(bench, scores)
+figure = review.draw_review(curves)
 plt.show()
 
 # %%
@@ -279,16 +269,16 @@ paper.figure(
 flagged = test["probability"].to_numpy() >= theta
 detected = pd.concat(
     [
-        mri_severity.detection(test, flagged, ("all", "family", "contrast", "rater")).assign(of="artifacts found"),
-        mri_severity.false_alarms(test, flagged).assign(of="clean scans flagged"),
+        detection.detection(test, flagged, ("all", "family", "contrast", "rater")).assign(of="artifacts found"),
+        detection.false_alarms(test, flagged).assign(of="clean scans flagged"),
     ],
     ignore_index=True,
 )
 
 # %%
 table = detected[["of", "by", "group", "scans", "subjects"]].assign(
-    share=list(map(products.percent, detected["share"], detected["low"], detected["high"])),
-    rater=[products.percent(share) for share in detected["rater"]],
+    share=list(map(numbers.percent, detected["share"], detected["low"], detected["high"])),
+    rater=[numbers.percent(share) for share in detected["rater"]],
 )
 paper.table(
     "table_mri_detection",
@@ -299,10 +289,10 @@ paper.table(
 
 # %%
 p = test["probability"].to_numpy()
-half = pd.concat([mri_severity.half_found(test, p, theta, by) for by in ("all", "family", "contrast")])
+half = pd.concat([detection.half_found(test, p, theta, by) for by in ("all", "family", "contrast")])
 paper.table(
     "table_mri_half_found",
-    mri_severity.half_table(half),
+    detection.half_table(half),
     f"How plain an artifact is of which half are found, as the share of simulated raters who object: logistic regression on its "
     f"logit, all test scans that bear an artifact, also those that the rater passed; {primary}, mean of {len(mc)} samples, threshold "
     "of validation; 95 % intervals by bootstrap over subjects. Whoever flags more finds more: false alarms of scans without an "
@@ -314,8 +304,8 @@ paper.table(
 
 # %%
 shown = np.load((study.samples(flip_arm, "test", flips=True)) / "flips.npy")[..., 1]
-curves = mri_figures.roc_curves(bench.labels, dict(zip(uncertainty.FLIP_NAMES, shown, strict=True)))
-figure = mri_figures.draw_roc(curves)
+curves = figures.roc_curves(bench.labels, dict(zip(uncertainty.FLIP_NAMES, shown, strict=True)))
+figure = figures.draw_roc(curves)
 plt.show()
 
 # %% [markdown]
@@ -347,9 +337,9 @@ tables, errors = {}, {}
 for arm in [arm for arm in ("baseline", "primed", "focal", "class_weights", "balanced", "ramp") if study.runs(arm)]:
     said = study.plain(study.runs(arm)[0], "test")["plain"].to_numpy()
     name = arm.replace("_", " ")
-    tables[name] = mri_tables.reliability(bench, said)
-    errors[name] = {k: mri_tables.number(v) for k, v in bench.calibrate(said).items()}
-figure = mri_figures.draw_calibration(tables)
+    tables[name] = reliability(bench, said)
+    errors[name] = {k: numbers.number(v) for k, v in bench.calibrate(said).items()}
+figure = figures.draw_calibration(tables)
 plt.show()
 pd.DataFrame(errors).T
 
@@ -371,7 +361,7 @@ paper.figure(
 # expected entropy should be high.
 
 # %%
-ceiling = mri_ambiguity.ceiling_table(test, bench.weights, {"network": p})
+ceiling = ambiguity.ceiling_table(test, bench.weights, {"network": p})
 paper.table(
     "table_mri_ambiguity",
     ceiling,
@@ -381,7 +371,7 @@ paper.table(
 )
 
 # %%
-follows = mri_ambiguity.follows_table(test)
+follows = ambiguity.follows_table(test)
 paper.table(
     "table_mri_follows",
     follows,
@@ -397,10 +387,10 @@ paper.table(
 # it never learnt from. Whether p itself rises as much is the control: then the uncertainty only repeats it.
 
 # %%
-table, seen_there = mri_shift.not_run("there is no other scanner's set for real data"), ""
+table, seen_there = shift.not_run("there is no other scanner's set for real data"), ""
 if study.stand_in("mri"):
     there = study.answers(primary, "test", other_scanner=True)
-    asked = {name: (test, there, column) for column, name in mri_ambiguity.UNCERTAINTIES.items()}
+    asked = {name: (test, there, column) for column, name in ambiguity.UNCERTAINTIES.items()}
     if flipped:
         flips_there = study.answers(flip_arm, "test", flips=True, other_scanner=True)
         asked["flip disagreement (network trained with flips)"] = (
@@ -408,8 +398,8 @@ if study.stand_in("mri"):
             flips_there,
             "flip_mutual_information",
         )
-    table = mri_shift.shift_table(asked, mri_ambiguity.UNCERTAINTIES["probability"])
-    areas = [products.percent(*metrics.auc(f["label"], f["probability"], f["subject"])) for f in (test, there)]
+    table = shift.shift_table(asked, ambiguity.UNCERTAINTIES["probability"])
+    areas = [numbers.percent(*metrics.auc(f["label"], f["probability"], f["subject"])) for f in (test, there)]
     seen_there = (
         f"{int((there['label'] == 0).sum())} clean scans and {int(there['label'].sum())} artifacts of {there['subject'].nunique()} "
         f"other subjects against {int((test['label'] == 0).sum())} and {int(test['label'].sum())} usual ones. "
@@ -424,11 +414,11 @@ paper.table(
 )
 
 # %%
-table, family, twins = mri_shift.not_run("no network was trained without a family in this profile"), "some", ()
+table, family, twins = shift.not_run("no network was trained without a family in this profile"), "some", ()
 if study.runs("priming_without"):
     twins = study.runs("priming")[0], study.runs("priming_without")[0]
     family = study.recipe(twins[1]).without[0]  # its kinds follow
-    table = mri_shift.left_out_table(*(study.answers(name, "test") for name in twins), family)
+    table = shift.left_out_table(*(study.answers(name, "test") for name in twins), family)
 paper.table(
     "table_mri_left_out",
     table,
@@ -459,13 +449,11 @@ paper.table(
 
 # %%
 root = study.root("mri", test.loc[test["artifact"] != "", "path"])
-rows = test.loc[mri_saliency.choose(test, root)]
+rows = test.loc[choose(test, root)]
 study.root("mri", rows["path"])
 model = study.volume_model(primary)
-scans = [mri_saliency.explain(model, root, path, study.volumes().shape) for path in rows["path"]]
-figure = mri_saliency.draw(
-    scans, [mri_saliency.title(row, scan) for (_, row), scan in zip(rows.iterrows(), scans, strict=True)]
-)
+scans = [explain(model, root, path, study.volumes().shape) for path in rows["path"]]
+figure = draw(scans, [title(row, scan) for (_, row), scan in zip(rows.iterrows(), scans, strict=True)])
 plt.show()
 
 # %%
@@ -479,8 +467,8 @@ paper.figure(
     "fig_mri_saliency",
     figure,
     pd.concat([rows[["image", "label", "artifact", "probability"]].reset_index(drop=True), where], axis=1),
-    f"{products.METHOD_NAMES[mri_saliency.METHOD]} for the class artifact, {primary}: the surest scan of each local kind of artifact "
-    f"(of more than {mri_saliency.FAMILIES} kinds, those that change least) and the surest clean one. Planes through the middle of what "
+    f"{names.METHOD_NAMES[METHOD]} for the class artifact, {primary}: the surest scan of each local kind of artifact "
+    f"(of more than {FAMILIES} kinds, those that change least) and the surest clean one. Planes through the middle of what "
     "was changed, or through the peak where no place is known. Outline: voxels that the artifact changed, gaps of up to four voxels closed; below, the map over the "
     f"scan; cross: its maximum, carried to each plane, faint where it lies in another one. {len(scans)} scans chosen for being sure: the table above counts them all.",
 )
@@ -510,7 +498,7 @@ rivals = {
 hits = {name: lead(maps, *rival) for name, rival in rivals.items()}
 if all(one["images"] > 1 for one in hits.values()):
     said = [
-        f"those of {name} {products.percent(*(one[k] for k in ('mean', 'low', 'high')))}" for name, one in hits.items()
+        f"those of {name} {numbers.percent(*(one[k] for k in ('mean', 'low', 'high')))}" for name, one in hits.items()
     ]
     print(f"NormGrad's share of hits minus {', minus '.join(said)} (percentage points).")
 
@@ -525,13 +513,13 @@ paper.value("mri_ap", bench.rank(test["probability"])["ap"][0], f"average precis
 paper.value("mri_f1_all", found[none]["f1_kept"][0], f"F1 without referral, reweighted to 2 %, {mean}")
 paper.value("mri_f1_kept", found[ways[0]]["f1_kept"][0], "F1 of the kept scans, reweighted to 2 %")
 paper.value("mri_reviewed", budget, "share of test scans sent to review")
-for order in (mri_review.P_ALONE, "mutual information"):
-    left = mri_review.remaining_values(bench, scores[order], [recipes.REVIEW_SHARE])[0, 0]
+for order in (review.P_ALONE, "mutual information"):
+    left = review.remaining_values(bench, scores[order], [recipes.REVIEW_SHARE])[0, 0]
     meaning = f"artifacts that remain after a person has looked at {100 * recipes.REVIEW_SHARE:.0f} % of all scans, first by {order}"
     paper.value(f"mri_left_{order.split()[0]}", left, meaning)
 caught, referred, missed = (percents(found[ways[0]][part]) for part in ("caught", "referred", "missed"))
 print(
-    f"Referring {100 * budget:.1f} % of the scans by Monte Carlo disagreement takes F1 from {mri_tables.number(found[none]['f1_kept'])} "
-    f"to {mri_tables.number(found[ways[0]]['f1_kept'])} among what is kept; of all artifacts {caught} % are then caught, {referred} % "
+    f"Referring {100 * budget:.1f} % of the scans by Monte Carlo disagreement takes F1 from {numbers.number(found[none]['f1_kept'])} "
+    f"to {numbers.number(found[ways[0]]['f1_kept'])} among what is kept; of all artifacts {caught} % are then caught, {referred} % "
     f"referred and {missed} % missed."
 )

@@ -31,21 +31,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from xiqa import (
-    imbalance,
-    metrics,
-    mri_arms,
-    mri_bench,
-    mri_claims,
-    mri_figures,
-    mri_rivals,
-    mri_tables,
-    products,
-    recipes,
-    uncertainty,
-)
-from xiqa.experiment import Experiment
-from xiqa.runner.store import read_frame
+from xiqa import imbalance, metrics, recipes, uncertainty
+from xiqa.metrics import enriched
+from xiqa.paper import numbers, products
+from xiqa.paper.mri import arms, baselines, claims, convergence, figures, referral, tables
+from xiqa.paper.study import Experiment
+from xiqa.store.files import read_frame
 
 study = Experiment(profile, mri=mri)
 paper = products.begin("07_imbalance_handling", study)
@@ -76,7 +67,7 @@ def own_ramp(name):
 ramps = [paper_ramp(*lengths) for lengths in ((5, 53), (20, 60), (100, 100), (200, 250))]
 own = [study.runs(arm)[0] for arm in ("baseline", "ramp_short", "ramp", "ramp_long") if study.runs(arm)]
 ramps = pd.concat([*ramps, *map(own_ramp, own)], ignore_index=True)
-figure = mri_figures.draw_ramps(ramps)
+figure = figures.draw_ramps(ramps)
 plt.show()
 
 # %%
@@ -97,20 +88,20 @@ paper.figure(
 # and models that are no network.
 
 # %%
-bench = mri_bench.Bench(records["test"], recipes.PREVALENCE)
+bench = enriched.Bench(records["test"], recipes.PREVALENCE)
 counts = f"{int(bench.labels.sum())} artifacts among {len(bench.labels)} test scans of {bench.subjects} subjects"
 note = (
     f"{counts}, reweighted to {100 * recipes.PREVALENCE:.0f} %; 95 % intervals by bootstrap over subjects. They leave out how "
     "much another training would differ: every published arm, and every arm here with one seed, is one run"
 )
-networks = mri_arms.trained(study)
-rivals = mri_arms.simple(study, mri_rivals.rivals(study))
-others = [*mri_arms.corrected(networks, study, recipes.PREVALENCE), *mri_arms.ensemble(study), *rivals]
+networks = arms.trained(study)
+rivals = arms.simple(study, baselines.rivals(study))
+others = [*arms.corrected(networks, study, recipes.PREVALENCE), *arms.ensemble(study), *rivals]
 
 # %%
 paper.table(
     "table_mri_experiments",
-    mri_arms.experiments(bench, [*networks, *others], missing),
+    arms.experiments(bench, [*networks, *others], missing),
     f"Every arm on the test split, dropout off: {note}. Start: the weights that a training began with. Thresholds fixed on "
     "validation. tp, fn, fp, tn count test scans and are not reweighted. Brier skill is against always stating the prevalence. The last "
     "rows are no networks: logistic regression on the distribution of grey values, and 400 randomised trees on hand-made numbers "
@@ -121,8 +112,8 @@ paper.table(
 # %%
 seeds = {arm.name: [other for other in networks if other.name == arm.name] for arm in networks}
 shown = {arm.replace("_", " "): (runs[0].p, runs[0].theta) for arm, runs in seeds.items()}
-curves = mri_figures.arm_curves(bench, shown | {arm.name: (arm.p, arm.theta) for arm in (rivals[0], rivals[-1])})
-figure = mri_figures.draw_arms(curves, recipes.PREVALENCE)
+curves = figures.arm_curves(bench, shown | {arm.name: (arm.p, arm.theta) for arm in (rivals[0], rivals[-1])})
+figure = figures.draw_arms(curves, recipes.PREVALENCE)
 plt.show()
 
 # %%
@@ -142,8 +133,8 @@ ways = []
 for said in sampled:
     theta = uncertainty.youden(said["val"]["label"], said["val"]["probability"])
     ways.append(
-        mri_bench.referral(
-            bench, said["val"], said["test"], "mutual_information", theta, recipes.REVIEW_SHARE, mri_tables.EPISTEMIC
+        referral.referral(
+            bench, said["val"], said["test"], "mutual_information", theta, recipes.REVIEW_SHARE, tables.EPISTEMIC
         )
     )
 
@@ -159,7 +150,7 @@ cells = [
     *(confusion(arm.replace("_", " "), runs[0].flagged) for arm, runs in seeds.items()),
 ]
 cells = pd.DataFrame([*cells, confusion("ramp, kept after referral", ways[0].flagged, ways[0].kept)])
-figure = mri_figures.draw_confusion(cells)
+figure = figures.draw_confusion(cells)
 plt.show()
 
 # %%
@@ -187,7 +178,7 @@ def printed(key):
 
 
 def row(setting, key, runs, start="-", rival=rivals[0].p):
-    return {"setting": setting, "start": start} | mri_tables.headline_row(bench, runs, rival) | printed(key)
+    return {"setting": setting, "start": start} | arms.headline_row(bench, runs, rival) | printed(key)
 
 
 nothing = np.zeros(len(bench.labels))
@@ -203,19 +194,19 @@ kept = [(each, way.flagged, way.kept) for each, way in zip(p, ways, strict=True)
 table.append(row("ramp + referral, kept scans only", "referral", kept, "priming", rival=None))
 unflagged = [(each, way.flagged & way.kept, 1.0) for each, way in zip(p, ways, strict=True)]
 table.append(row("ramp + referral, all scans, referred as unflagged", "", unflagged, "priming"))
-for arm in (*mri_arms.ensemble(study), *rivals):
+for arm in (*arms.ensemble(study), *rivals):
     against = None if arm is rivals[0] else rivals[0].p
     table.append(row(arm.name, "", [(arm.p, arm.flagged, 1.0)], arm.start, against) | {"seeds": "-"})
 
 # %%
 outcome = [bench.refer(way.flagged, way.kept) for way in ways]
 shares = {part: np.mean([each[part] for each in outcome], axis=0) for part in ("caught", "referred", "missed")}
-shares = ", ".join(f"{part} {mri_tables.percents(values)} %" for part, values in shares.items())
+shares = ", ".join(f"{part} {numbers.percents(values)} %" for part, values in shares.items())
 paper.table(
     "table_mri_headline",
     pd.DataFrame(table).fillna("-"),
     f"Our arms (threshold by Youden's J on validation, means over seeds) beside the published results: {note}. Referral by "
-    f"{mri_tables.EPISTEMIC}, {100 * recipes.REVIEW_SHARE:.0f} % of validation: of all artifacts {shares}. Average precision of a "
+    f"{tables.EPISTEMIC}, {100 * recipes.REVIEW_SHARE:.0f} % of validation: of all artifacts {shares}. Average precision of a "
     f"network that knows nothing: {recipes.PREVALENCE}; the column beside it says whether it lies above that of a histogram with "
     f"logistic regression (lower bound of the paired difference above 0). Published: {published['mri_f1_ramp']['source']}, other "
     "data; its referral row describes the kept scans.",
@@ -230,7 +221,7 @@ paper.table(
 
 # %%
 judging = ("ramp", "baseline", "focal", "primed")
-first = mri_claims.arms_claim(
+first = claims.arms_claim(
     bench, {arm: [(r.p, r.theta) for r in seeds[arm]] for arm in judging if arm in seeds}, recipes.DELTA
 )
 
@@ -239,26 +230,24 @@ runs = []
 for said, way in zip(sampled, ways, strict=True):
     budget = 1 - bench.refer(way.flagged, way.kept)["retained"][0]
     runs.append(
-        (said["test"]["probability"].to_numpy(), way, mri_bench.rivals(bench, said["test"], way.theta, budget)[:2])
+        (said["test"]["probability"].to_numpy(), way, referral.rivals(bench, said["test"], way.theta, budget)[:2])
     )
-second = mri_claims.referral_claim(bench, 2, runs, recipes.DELTA)
+second = claims.referral_claim(bench, 2, runs, recipes.DELTA)
 mc = np.load(study.samples(names[0], "test") / "mc.npy")
-halvings = uncertainty.convergence(mc, bench.labels, mri_tables.SIZES)
-third = mri_claims.convergence_claim(halvings, recipes.DELTA, barred=not mri_claims.learned(bench, p[0]))
+halvings = uncertainty.convergence(mc, bench.labels, convergence.SIZES)
+third = claims.convergence_claim(halvings, recipes.DELTA, barred=not claims.learned(bench, p[0]))
 
 # %%
-fourth = mri_claims.not_tested(4, missing.get("flips", "no network was trained with flips"))
+fourth = claims.not_tested(4, missing.get("flips", "no network was trained with flips"))
 if study.runs("flips"):
     val, test = (study.answers(study.runs("flips")[0], split, flips=True) for split in ("val", "test"))
     theta = uncertainty.youden(val["label"], val["flip_probability"])
-    way = mri_bench.referral(
-        bench, val, test, "flip_mutual_information", theta, recipes.REVIEW_SHARE, mri_tables.ALEATORIC
-    )
-    fourth = mri_claims.referral_claim(bench, 4, [(test["flip_probability"], way, [])], recipes.DELTA)
+    way = referral.referral(bench, val, test, "flip_mutual_information", theta, recipes.REVIEW_SHARE, tables.ALEATORIC)
+    fourth = claims.referral_claim(bench, 4, [(test["flip_probability"], way, [])], recipes.DELTA)
 judged = pd.concat([first, second, third, fourth], ignore_index=True)
 
 # %%
-percent = products.percent
+percent = numbers.percent
 table = judged.assign(difference=list(map(percent, judged["difference"], judged["low"], judged["high"])))
 table["smallest visible"] = list(map(percent, judged["smallest visible"]))
 paper.table(

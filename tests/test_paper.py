@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 from xiqa import recipes
-from xiqa.data.images import write_png
+from xiqa.data.files.pictures import write_png
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xiqa import pictures
-from xiqa.data.object_cxr import parse_annotation
+from xiqa.data.shapes import parse_annotation
 
 mpl.use("Agg")
 

@@ -18,7 +18,7 @@ from xiqa.pointing_game import (
     reachable,
     smooth,
 )
-from xiqa.saliency import resize
+from xiqa.saliency.methods import resize
 
 
 def blob(height, width, rows, columns):

@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from xiqa import score
-    from xiqa.data import BadInput
+    from xiqa.errors import BadInput
+    from xiqa.score import films as score
 
     if given.out.exists() and not given.out.is_dir():
         print(f"{given.out} is a file: name a folder for the pictures with -o", file=sys.stderr)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.transform import resize
 
-from xiqa.data.object_cxr import Shape
+from xiqa.data.shapes import Shape
 
 ANNOTATION, PEAK = "#37e07c", "#00e5ff"
 HEAT = "inferno"

@@ -15,10 +15,9 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from xiqa.saliency import degenerate
+from xiqa.saliency.methods import degenerate
 
 TIES = ("first", "all", "mean")
-
 # Up to so many tied peaks their distances are computed one by one; beyond, a distance transform is cheaper.
 _FEW = 16
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa.data import BadInput
-from xiqa.data.geometry import geometry, preprocess
-from xiqa.data.volumes import Volume, load_volume
+from xiqa.data.files.volumes import load_volume
+from xiqa.data.geometry import Volume, geometry, preprocess
+from xiqa.errors import BadInput
 
 SIDES = st.tuples(*[st.integers(2, 40)] * 3)
 SHAPES = st.tuples(*[st.integers(4, 32)] * 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xiqa.data import BadInput
 from xiqa.data.lvot import read_dataset, read_split
+from xiqa.errors import BadInput
 
 NUMBERS = {"train": range(8), "val": range(8, 11), "test": range(11, 14)}
 

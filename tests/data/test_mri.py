@@ -4,8 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from xiqa.data import BadInput, mri
-from xiqa.data.mri import load_volume, read_dataset
+from xiqa.data import mri
+from xiqa.data.files.volumes import load_volume
+from xiqa.data.mri import read_dataset
+from xiqa.errors import BadInput
 
 AFFINE = np.diag([3.0, 3, 4, 1])
 

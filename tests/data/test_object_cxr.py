@@ -3,8 +3,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from xiqa.data import BadInput
-from xiqa.data.object_cxr import Shape, parse_annotation, read_dataset, read_split
+from xiqa.data.object_cxr import read_dataset, read_split
+from xiqa.data.shapes import Shape, parse_annotation
+from xiqa.errors import BadInput
 
 LAYOUTS = ["repository", "challenge", "challenge_path"]
 

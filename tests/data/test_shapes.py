@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 from skimage.draw import polygon as draw_polygon
 
-from xiqa.data import BadInput
 from xiqa.data.shapes import Shape, annotation_text, parse_annotation
+from xiqa.errors import BadInput
 
 whole = st.integers(-5, 30)
 real = st.floats(-5, 30, allow_nan=False).map(lambda value: round(value, 3))

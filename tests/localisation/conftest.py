@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from xiqa import models
-from xiqa.data.prepared import prepare
-from xiqa.localisation import write_truths
-from xiqa.synthetic import chest
+from xiqa.data.prepare_images import prepare
+from xiqa.paper.appendix.localisation.truths import write_truths
+from xiqa.synthetic.chest import files
 
 SIZE = 64
 
@@ -23,7 +23,7 @@ def _one_thread():
 def films(tmp_path_factory):
     """Root of twelve embedded films of 128 px, the test split with counterfactuals."""
     root = tmp_path_factory.mktemp("films")
-    chest.write(root, {"train": 4, "val": 4, "test": 8, "seed": 1, "size": 128}, workers=1)
+    files.write(root, {"train": 4, "val": 4, "test": 8, "seed": 1, "size": 128}, workers=1)
     return root
 
 

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xiqa.data.shapes import Shape, parse_annotation
-from xiqa.localisation import OPERATING_POINTS, froc
-from xiqa.localisation.challenge import interval, sensitivities, walk
+from xiqa.localisation.challenge import OPERATING_POINTS, froc, interval, sensitivities, walk
 
 
 def box(x1, y1, x2, y2):

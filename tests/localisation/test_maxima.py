@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa.localisation import peaks, to_points
+from xiqa.localisation.maxima import peaks, to_points
 
 
 def test_the_peaks_of_two_bumps():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, jaccard_score
 
-from xiqa.localisation import THRESHOLDS, average_precision, best_threshold, energy_pointing_game, iou_curve
+from xiqa.localisation.overlap import THRESHOLDS, average_precision, best_threshold, energy_pointing_game, iou_curve
 
 
 def masks(count=3, shape=(12, 16), seed=0):

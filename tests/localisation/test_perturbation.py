@@ -3,8 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from xiqa.localisation import area, insertion_deletion
-from xiqa.localisation.perturbation import KINDS
+from xiqa.localisation.perturbation import KINDS, area, insertion_deletion
 
 
 class Weighing(nn.Module):

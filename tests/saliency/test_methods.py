@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from xiqa.saliency import ALL, METHODS, combine, degenerate, explain, explain_with_notes, register, resize
+from xiqa.saliency.methods import ALL, METHODS, combine, degenerate, register, resize
+from xiqa.saliency.modes import explain, explain_with_notes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting backward hooks", "ignore:Input Tensor 0 did not already")
 

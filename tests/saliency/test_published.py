@@ -7,8 +7,9 @@ from PIL import Image
 from torch.nn import functional
 
 from xiqa import saliency
-from xiqa.saliency import explain, published
+from xiqa.saliency import published
 from xiqa.saliency.methods import ALL
+from xiqa.saliency.modes import explain
 
 GRADIENT = ("guided_backprop", "input_x_gradient", "guided_gradcam")
 
@@ -194,7 +195,7 @@ def test_the_positive_part(resnet18, pictures):
     close(found, gradients(resnet18, pictures).clamp(min=0).sum(1))
 
 
-@pytest.mark.parametrize("defect", published.DEFECTS)
+@pytest.mark.parametrize("defect", saliency.DEFECTS)
 def test_a_defect_changes_its_methods_and_no_other(resnet18, pictures, defect):
     right = explain(resnet18, pictures)
     wrong = explain(resnet18, pictures, defects=[defect])
@@ -210,7 +211,7 @@ def test_a_defect_changes_its_methods_and_no_other(resnet18, pictures, defect):
 @pytest.mark.parametrize("mode", ["published", "published_midl"])
 def test_a_mode_is_its_defects_together(resnet18, pictures, mode):
     whole = explain(resnet18, pictures, mode=mode)
-    parts = explain(resnet18, pictures, defects=published.MODES[mode])
+    parts = explain(resnet18, pictures, defects=saliency.MODES[mode])
     assert list(whole) == list(ALL)
     for name in ALL:
         assert torch.equal(whole[name].nan_to_num(-1), parts[name].nan_to_num(-1)), name
@@ -231,7 +232,7 @@ def test_batch_equals_loop_and_nothing_is_left_on_the_network(resnet18, pictures
 
 def test_one_set_of_passes_serves_every_set_of_defects(resnet18, pictures):
     passes = published.Passes(resnet18, pictures, None, resnet18.saliency_layers, None, guided=True)
-    for defects in ((), ("S1",), ("S2", "S6"), published.MODES["published"]):
+    for defects in ((), ("S1",), ("S2", "S6"), saliency.MODES["published"]):
         found, _ = passes.maps(ALL, defects)
         alone = explain(resnet18, pictures, defects=defects)
         assert all(torch.equal(found[name].nan_to_num(-1), alone[name].nan_to_num(-1)) for name in ALL), defects

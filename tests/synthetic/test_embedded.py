@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from xiqa.data.bad_input import BadInput
-from xiqa.synthetic import __main__ as command
-from xiqa.synthetic import chest, embedded
+from xiqa.errors import BadInput
+from xiqa.store import fingerprints
+from xiqa.synthetic import __main__, catalogue, chest, embedded
+from xiqa.synthetic.chest import files
 
 SPEC = {"size": 48, "train": 2, "val": 2, "test": 2, "seed": 0}
 
@@ -33,9 +34,9 @@ def calls(monkeypatch):
 
 def test_written_once_into_a_folder_of_its_fingerprint(data, calls):
     folder = embedded.folder("object_cxr", "smoke", SPEC)
-    assert folder == data / f"smoke-{embedded.fingerprint('object_cxr', SPEC)}" / "object_cxr"
+    assert folder == data / f"smoke-{catalogue.fingerprint('object_cxr', SPEC)}" / "object_cxr"
     marker = json.loads((folder / "complete.json").read_text())
-    assert marker["fingerprint"] == embedded.fingerprint("object_cxr", SPEC)
+    assert marker["fingerprint"] == catalogue.fingerprint("object_cxr", SPEC)
     assert marker["files"] == 2
     assert not (folder / "writing.json").exists()
     assert embedded.folder("object_cxr", "smoke", SPEC) == folder
@@ -49,18 +50,20 @@ def test_really_writes_films():
 
 
 def test_fingerprint_follows_spec_and_code(monkeypatch):
-    before = embedded.fingerprint("object_cxr", SPEC)
-    assert embedded.fingerprint("object_cxr", dict(reversed(SPEC.items()))) == before
-    assert embedded.fingerprint("object_cxr", {**SPEC, "seed": 1}) != before
+    before = catalogue.fingerprint("object_cxr", SPEC)
+    assert catalogue.fingerprint("object_cxr", dict(reversed(SPEC.items()))) == before
+    assert catalogue.fingerprint("object_cxr", {**SPEC, "seed": 1}) != before
     monkeypatch.setattr(embedded, "code_digest", lambda modules: "other code")
-    assert embedded.fingerprint("object_cxr", SPEC) != before
+    assert catalogue.fingerprint("object_cxr", SPEC) != before
 
 
 def test_fingerprint_covers_all_the_code_that_draws():
-    modules = embedded.closure([embedded.GENERATORS["object_cxr"]], leave_out=("xiqa.runner", "xiqa.data"))
+    modules = fingerprints.closure(
+        [catalogue.GENERATORS["object_cxr"]], leave_out=("xiqa.store", "xiqa.data", "xiqa.errors")
+    )
     drawn = ("anatomy", "bones", "compose", "devices", "files", "film", "geometry", "lungs", "objects", "placement")
     assert {f"xiqa.synthetic.chest.{name}" for name in drawn} <= set(modules)
-    assert embedded.generator("object_cxr").__name__ == embedded.GENERATORS["object_cxr"]
+    assert catalogue.generator("object_cxr").__name__ == catalogue.GENERATORS["object_cxr"]
 
 
 def test_interrupted_writing_is_taken_up_again(calls, monkeypatch):
@@ -69,7 +72,7 @@ def test_interrupted_writing_is_taken_up_again(calls, monkeypatch):
         (folder / "half").write_text("")
         raise KeyboardInterrupt
 
-    working = chest.write
+    working = files.write
     monkeypatch.setattr(chest, "write", broken)
     with pytest.raises(KeyboardInterrupt):
         embedded.folder("object_cxr", "smoke", SPEC)
@@ -122,15 +125,15 @@ def test_clean_removes_only_what_is_ours_and_unused(data, calls, monkeypatch, ca
     (mixed.parent / "notes.txt").write_text("mine")
     monkeypatch.setattr(recipes, "embedded_specs", lambda: [("quick", "object_cxr", SPEC)])
     monkeypatch.setattr("builtins.input", lambda question: "n")
-    assert command.main(["--clean"]) == 0
+    assert __main__.main(["--clean"]) == 0
     assert old.is_dir()
     assert "Nothing removed" in capsys.readouterr().out
-    assert command.main(["--clean", "--yes"]) == 0
+    assert __main__.main(["--clean", "--yes"]) == 0
     assert not old.parent.exists()
     assert (used / "complete.json").is_file()
     assert (data / "holiday" / "photo.jpg").read_bytes() == b"mine"
     assert (mixed.parent / "notes.txt").is_file()
-    assert command.main(["--clean", "--yes"]) == 0
+    assert __main__.main(["--clean", "--yes"]) == 0
     assert "Nothing to remove" in capsys.readouterr().out
 
 
@@ -138,10 +141,10 @@ def test_clean_with_no_data_at_all(monkeypatch):
     from xiqa import recipes
 
     monkeypatch.setattr(recipes, "embedded_specs", list)
-    assert command.main(["--clean"]) == 0
+    assert __main__.main(["--clean"]) == 0
 
 
 def test_the_command_needs_to_be_told():
     with pytest.raises(SystemExit) as caught:
-        command.main([])
+        __main__.main([])
     assert caught.value.code == 2

@@ -1,5 +1,5 @@
 """Readers: a folder on disk becomes checked records."""
 
-from xiqa.data.bad_input import BadInput, Problem
+from xiqa.errors import BadInput, Problem
 
 __all__ = ["BadInput", "Problem"]

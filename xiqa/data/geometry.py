@@ -1,19 +1,48 @@
 """From a scan to a network's input and back: axes, sizes, padding, and the voxels on either side.
 
 Whole numbers stand at voxel centres in both, and the outer edges of a zoomed axis coincide, as in
-``xiqa.data.images.to_original``: ``x' = (x + 0.5) * zoomed / size - 0.5``.
+``xiqa.data.arrays.grids.to_original``: ``x' = (x + 0.5) * zoomed / size - 0.5``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.nn import functional
 
-from xiqa.data.bad_input import BadInput
-from xiqa.data.volumes import Volume
+from xiqa.data.files.stored import Stored
+from xiqa.errors import BadInput
+
+# A single bright voxel of a large volume may stand further from the mean than half precision reaches.
+MOST = float(np.finfo(np.float16).max)
+# Share of voxels that may be NaN or infinite; more than that is not a blemish but another kind of file.
+NOT_FINITE_AT_MOST = 0.01
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume, turned so that the axes run to the right, to the front and upwards (RAS).
+
+    Attributes
+    ----------
+    array : float32 (X, Y, Z) in the units of the file (scale factors applied), finite, C-contiguous.
+    affine : float64 (4, 4), voxel indices of ``array`` to millimetres.
+    notes : what was done beside decoding, sentences that begin with one stable word: ``affine_singular: ...``.
+
+    """
+
+    array: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def oriented(self) -> bool:
+        """Whether the file tells which side is left; if not, ``array`` stands as it was stored."""
+        return not any(note.startswith(("affine_singular", "no_orientation")) for note in self.notes)
 
 
 @dataclass(frozen=True)
@@ -110,3 +139,53 @@ def _zoom(values: torch.Tensor, size: tuple[int, int, int]) -> torch.Tensor:
         target = (turned.shape[1], size[0])
         values = functional.interpolate(turned[None], target, mode="bilinear", antialias=True)[0].movedim(-1, 0)
     return values
+
+
+def halved(volume: Volume, shape: tuple[int, int, int]) -> NDArray[np.float16]:
+    """A volume as networks see it: preprocessed, z-scores in half precision."""
+    return preprocess(volume, shape)[0].clip(-MOST, MOST).astype(np.float16)
+
+
+def as_volume(values: NDArray, affine: NDArray[np.float64], name: str = "a volume in memory") -> Volume:
+    """What `load_volume` makes of a file that holds these values (X, Y, Z) and this affine; errors as its."""
+    zooms = tuple(np.linalg.norm(affine[:3, :3], axis=0))
+    return _finished(Path(name), Stored(values, affine, zooms, []))
+
+
+def _finished(path: Path, stored: Stored) -> Volume:
+    """Magnitude, RAS, float32, finite, and not constant."""
+    notes = list(stored.notes)
+    values = np.abs(stored.values) if np.iscomplexobj(stored.values) else stored.values
+    if values is not stored.values:
+        notes.append("complex: the values are complex numbers, their magnitude is used")
+    if stored.affine is None:
+        affine = np.diag([*stored.zooms, 1.0])
+    else:
+        turn = nib.io_orientation(stored.affine)
+        affine = stored.affine @ nib.orientations.inv_ornt_aff(turn, values.shape)
+        values = nib.apply_orientation(values, turn)
+    with np.errstate(over="ignore"):
+        array = np.array(values, dtype=np.float32, order="C")
+    _make_finite(path, array, notes)
+    low, high = array.min(), array.max()
+    if low == high:
+        raise BadInput(
+            "constant", f"{path} has the same value ({low:g}) in every voxel: it shows nothing, export it again"
+        )
+    return Volume(array, affine, notes)
+
+
+def _make_finite(path: Path, array: NDArray[np.float32], notes: list[str]) -> None:
+    """Set a few NaN and infinite voxels to 0 and say so; refuse many."""
+    wrong = ~np.isfinite(array)
+    count = int(wrong.sum())
+    if not count:
+        return
+    share = f"{count} of {array.size} voxels ({100 * count / array.size:.2g} %)"
+    if count > NOT_FINITE_AT_MOST * array.size:
+        raise BadInput(
+            "not_finite",
+            f"{path}: {share} are NaN or infinite, more than {100 * NOT_FINITE_AT_MOST:g} %: export it with numbers",
+        )
+    array[wrong] = 0
+    notes.append(f"not_finite: {share} are NaN or infinite and were set to 0")

@@ -13,21 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from xiqa.data.bad_input import BadInput, Problem
-from xiqa.data.checks import Log, below, is_named, pictures, unused, without_duplicates
-from xiqa.data.images import SUFFIXES
-from xiqa.data.masks import THRESHOLD, find_masks, read_mask
-from xiqa.data.patients import recognise
-from xiqa.data.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
-from xiqa.data.tables import SPLITS, Place, Row, checked_root, decoded, split_name
+from xiqa.data.files.pictures import SUFFIXES
+from xiqa.data.names import SPLITS
+from xiqa.data.records.masks import THRESHOLD, find_masks, read_mask
+from xiqa.data.records.patients import recognise
+from xiqa.data.records.rows import Log, below, is_named, pictures, unused, without_duplicates
+from xiqa.data.records.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
+from xiqa.data.records.tables import Place, Row, checked_root, decoded, split_name
+from xiqa.errors import BadInput, Problem
 
 __all__ = ["Record", "Split", "read_dataset", "read_split"]
-
 # The data set's own validation split has 69 of 690 patients (P); so has, at most, the one drawn where there is none.
 VALIDATION_PATIENTS = 69
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
-
 Seen = tuple[int, int, list[str]] | BadInput
 SeenMask = tuple[tuple[int, int], int] | BadInput | None  # (height, width) and largest value
 

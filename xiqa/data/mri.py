@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xiqa.data.bad_input import BadInput, Problem
-from xiqa.data.checks import Log
-from xiqa.data.geometry import Geometry, geometry, preprocess
-from xiqa.data.scans import TABLE, Row, locate, read_table, without_row
-from xiqa.data.splits import Split, check_classes, in_threads, leave_out_copies
-from xiqa.data.tables import SPLITS
-from xiqa.data.volumes import SUFFIXES, Volume, load_volume
+from xiqa.data.files.volumes import SUFFIXES, load_volume
+from xiqa.data.geometry import Geometry, Volume, geometry, preprocess
+from xiqa.data.names import SPLITS
+from xiqa.data.records.rows import Log
+from xiqa.data.records.scans import TABLE, Row, locate, read_table, without_row
+from xiqa.data.records.splits import Split, check_classes, in_threads, leave_out_copies
+from xiqa.errors import BadInput, Problem
 
 __all__ = [
     "SUFFIXES",
@@ -31,11 +31,9 @@ __all__ = [
     "preprocess",
     "read_dataset",
 ]
-
 # Where no validation split is given, so many of the training subjects of either kind, one in eight, make it.
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
-
 Use = Callable[[Path, Volume], None]
 
 

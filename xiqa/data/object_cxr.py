@@ -1,6 +1,6 @@
 """Object-CXR: foreign objects on chest radiographs. A folder on disk becomes checked records.
 
-Three layouts are read (``xiqa.data.tables.LAYOUTS``). A row that cannot be used becomes a ``Problem`` with file and
+Three layouts are read (``xiqa.data.records.tables.LAYOUTS``). A row that cannot be used becomes a ``Problem`` with file and
 line and the rest goes on; what leaves a split unusable raises ``BadInput``.
 """
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xiqa.data.bad_input import BadInput
-from xiqa.data.checks import Log, fits, is_named, parsed, without_duplicates, without_row
+from xiqa.data.names import SPLITS
+from xiqa.data.records.rows import Log, fits, is_named, parsed, without_duplicates, without_row
+from xiqa.data.records.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
+from xiqa.data.records.tables import Place, expected_tables, locate, read_table, split_name
 from xiqa.data.shapes import Shape, annotation_text, parse_annotation
-from xiqa.data.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
-from xiqa.data.tables import SPLITS, Place, expected_tables, locate, read_table, split_name
+from xiqa.errors import BadInput
 
 __all__ = ["Record", "Shape", "Split", "annotation_text", "parse_annotation", "read_dataset", "read_split"]
-
 # The data set's own validation split has 500 images of each class; so has the one drawn where there is none.
 VALIDATION_PER_CLASS = 500
 VALIDATION_SHARE = 8

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xiqa.data.bad_input import BadInput
+from xiqa.errors import BadInput
 
 KINDS = {"0": "rectangle", "1": "ellipse", "2": "polygon"}
 CODES = {kind: code for code, kind in KINDS.items()}

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from xiqa.data.shapes import Shape
 
 OPERATING_POINTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false positives an image
-
 Point = tuple[float, float, float]
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from skimage.feature import peak_local_max
 from torch import Tensor
 
-from xiqa.data.images import to_original
-from xiqa.saliency import degenerate
+from xiqa.data.arrays.grids import to_original
+from xiqa.saliency.methods import degenerate
 
 MOST = 20  # points an image
 
@@ -65,7 +65,7 @@ def to_points(
 ) -> list[tuple[float, float, float]]:
     """Peaks (probability, row, column) of a map (size, size) as (probability, x, y) in the (height, width) original.
 
-    Whole numbers stand at pixel centres and the outer edges coincide: see :func:`xiqa.data.images.to_original`.
+    Whole numbers stand at pixel centres and the outer edges coincide: see :func:`xiqa.data.arrays.grids.to_original`.
     """
     points = []
     for probability, row, column in found:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from xiqa.localisation.maxima import scale
-from xiqa.saliency import degenerate
+from xiqa.saliency.methods import degenerate
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))  # of maps scaled to [0, 1]
 

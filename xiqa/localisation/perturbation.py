@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from xiqa.saliency import degenerate
-from xiqa.saliency.engine import evaluating
+from xiqa.models.states import evaluating
+from xiqa.saliency.methods import degenerate
 
 KINDS = ("insertion", "deletion")
 # Of the picture's height: 10 px at 224, as Fong and Vedaldi (2017) blur. RISE's kernel (11 px, sigma 5) is narrower

@@ -2,6 +2,7 @@
 
 from xiqa.metrics.agreement import bca, cohen_kappa, kappa_interval, mcnemar
 from xiqa.metrics.classification import calibration_bin, classification, expected_calibration_error
+from xiqa.metrics.enriched import calibration, detection, estimate, prevalence_weights, ranking, resample
 from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
 from xiqa.metrics.selective import (
     augrc,
@@ -15,14 +16,6 @@ from xiqa.metrics.selective import (
     risk_coverage,
     udd,
     udm,
-)
-from xiqa.metrics.weighted import (
-    calibration,
-    detection,
-    estimate,
-    prevalence_weights,
-    ranking,
-    resample,
 )
 
 __all__ = [

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 from xiqa.recipes.contents import DATASETS, IMAGES, LENGTH, NOT_RUN, PRODUCTS, SAMPLED, SHARING, UNTRAINED, VOLUMES
-from xiqa.recipes.frozen import REVISIONS, frozen
 from xiqa.recipes.kinds import (
     Classifier,
     Pretext,
@@ -25,7 +24,8 @@ from xiqa.recipes.kinds import (
     volume_name,
 )
 from xiqa.recipes.profiles import PROFILES
-from xiqa.runner.fingerprints import device_kind
+from xiqa.recipes.revisions import REVISIONS, frozen
+from xiqa.store.hardware import device_kind
 
 __all__ = [
     "DATASETS",

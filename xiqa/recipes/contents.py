@@ -55,10 +55,8 @@ PRODUCTS = {
         "table_claims_mri",
     ],
 }
-
 # ... and what it does not make yet, with the reason that the report prints.
 NOT_RUN: dict[str, str] = {}
-
 # The data sets that each notebook reads; a training step reads that of its recipe.
 IMAGES, VOLUMES = ("object_cxr", "lvot"), ("mri",)
 DATASETS = {
@@ -70,16 +68,12 @@ DATASETS = {
     "06_mri_uncertainty": VOLUMES,
     "07_imbalance_handling": VOLUMES,
 }
-
 # Minutes of the longest notebooks in the quick profile: what takes longest begins first, and no core waits at the end.
 LENGTH = {"05_pointing_game": 9, "04_sanity_checks": 6, "06_mri_uncertainty": 7, "03_saliency": 2}
-
 # Notebooks that look at untrained heads, on backbones of both pretexts.
 UNTRAINED = ("04_sanity_checks", "05_pointing_game")
-
 # Notebooks that wait for another one which computes samples that they want too. 05 waits for none: it
 # and 04 begin at different ends of what both want.
 SHARING = {"07_imbalance_handling": ["06_mri_uncertainty"]}
-
 # Arms of the MRI study that are asked many times about every scan.
 SAMPLED = ("ramp", "flips")

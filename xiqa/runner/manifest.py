@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xiqa.runner.fingerprints import digest, file_digest
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import Step, parts, product_files
-from xiqa.runner.store import write_bytes
+from xiqa.store.digests import digest, file_digest
+from xiqa.store.files import write_bytes
 
 KINDS = {
     "code": "the code of {name}",

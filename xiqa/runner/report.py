@@ -16,14 +16,15 @@ from pathlib import Path
 
 import jinja2
 
-from xiqa.runner import fingerprints, manifest, steps, summary
+from xiqa.runner import manifest, steps, summary
+from xiqa.runner.console import words
 from xiqa.runner.execute import heading
 from xiqa.runner.manifest import Plan
-from xiqa.runner.progress import words
-from xiqa.runner.run import DONE, NOT_RUN, UP_TO_DATE, Result
+from xiqa.runner.schedule import DONE, NOT_RUN, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import Step, product_files
-from xiqa.runner.store import write_bytes
+from xiqa.store import digests, fingerprints
+from xiqa.store.files import write_bytes
 
 ROWS = 40  # rows of a table shown in the page; its CSV has all
 DIGITS = 4  # significant digits of a number with a long fraction
@@ -114,7 +115,7 @@ def _page(step: Step, settings: Settings) -> str | None:
         return None
     relative = f"pages/{step.stem}.html"
     page = settings.run_folder / relative
-    content = fingerprints.file_digest(executed)
+    content = digests.file_digest(executed)
     if not page.is_file() or content not in page.read_text()[:200]:
         try:
             write_bytes(page, _convert(executed, step.name, content).encode())

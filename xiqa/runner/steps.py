@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xiqa.runner import fingerprints
+from xiqa.store import digests, fingerprints
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from xiqa.runner.settings import Settings
 
 # Recipes enter by their values (``Step.values``) and the runner computes nothing, so neither counts as code.
-LEFT_OUT = ("xiqa.recipes", "xiqa.runner")
+LEFT_OUT = ("xiqa.recipes", "xiqa.runner", "xiqa.store")
 # What products.py reads from the package's folder besides code.
-PRODUCTS_MODULE, PACKAGE_DATA = "xiqa.products", (".toml", ".mplstyle")
+PRODUCTS_MODULE, PACKAGE_DATA = "xiqa.paper.products", (".toml", ".mplstyle")
 
 
 class RefusedError(Exception):
@@ -207,7 +207,7 @@ def parts(step: Step, settings: "Settings", upstream: dict[str, str]) -> dict[st
     empty = fingerprints.syntax("")
     magics = [line for cell in cells for line in cell.splitlines() if line.startswith(("#%", "#!"))]
     return {
-        "code": {step.notebook.name: fingerprints.digest([[h for h in hashes if h != empty], magics])},
+        "code": {step.notebook.name: digests.digest([[h for h in hashes if h != empty], magics])},
         "modules": modules,
         "files": _package_data() if PRODUCTS_MODULE in modules else {},
         "parameters": {name: value for name, value in step.parameters.items() if name not in step.places},
@@ -222,7 +222,7 @@ def parts(step: Step, settings: "Settings", upstream: dict[str, str]) -> dict[st
 def _package_data() -> dict[str, str]:
     package = Path(fingerprints.__file__).resolve().parents[1]
     found = sorted(path for path in package.iterdir() if path.suffix in PACKAGE_DATA)
-    return {path.name: fingerprints.file_digest(path) for path in found}
+    return {path.name: digests.file_digest(path) for path in found}
 
 
 def flat(values: dict, stem: str = "") -> dict[str, object]:

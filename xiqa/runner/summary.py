@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from xiqa.runner.console import words
 from xiqa.runner.manifest import Plan, read
-from xiqa.runner.progress import words
-from xiqa.runner.run import DONE, UP_TO_DATE, Result
+from xiqa.runner.schedule import DONE, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import Step
 

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xiqa.runner import fingerprints, manifest, steps
-from xiqa.runner.store import project_root, write_bytes
+from xiqa.runner import manifest, steps
+from xiqa.store import fingerprints
+from xiqa.store.files import write_bytes
+from xiqa.store.places import project_root
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

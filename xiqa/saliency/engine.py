@@ -18,7 +18,6 @@ from torch.overrides import TorchFunctionMode
 
 SILU_RULES = ("clamp", "relu_rule", "plain")
 EVERY = math.inf  # reach of the guided rule: every activation
-
 _RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 
 
@@ -170,18 +169,6 @@ def capture(
 ) -> Captured:
     """Run the network once and collect activations and gradients for one class; see `Forward` and `Captured`."""
     return Forward(model, images, layers, guided, silu).captured(target)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; every module gets its own flag back, also after an exception."""
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in flags:
-            module.training = training
 
 
 class GuidedRule(TorchFunctionMode):

@@ -27,7 +27,6 @@ from torch.nn import functional
 from xiqa.saliency.engine import Captured
 
 Maps = Tensor | tuple[Tensor, Tensor]
-
 # A map whose range is below this share of its maximum is constant: what is left is rounding in float64.
 ROUNDING = 1e-12
 
@@ -181,7 +180,6 @@ def _register_normgrad(name: str, layer_map: Callable[[Captured, str], Tensor]) 
 
 for _layer_map in (normgrad_bias, normgrad_scaling, normgrad_conv1x1, normgrad_conv3x3):
     _register_normgrad(_layer_map.__name__, _layer_map)
-
 # The rows of the papers' tables. Methods registered from here on are asked for by name.
 ALL = tuple(METHODS)
 
@@ -195,3 +193,12 @@ def integrated_gradients(c: Captured) -> Tensor:
         c.images, target=c.target, n_steps=32, internal_batch_size=len(c.images)
     )
     return absolute(attribution)
+
+
+def degenerate(maps: Tensor) -> Tensor:
+    """Which maps (B, ...) have no peak: constant (within rounding of their type) or not finite; bool (B,)."""
+    flat = maps.flatten(1) if maps.is_floating_point() else maps.flatten(1).float()
+    low, high = flat.amin(1), flat.amax(1)
+    rounding = 4 * torch.finfo(flat.dtype).eps * torch.maximum(low.abs(), high.abs())
+    # A NaN anywhere makes both extremes NaN, and an infinite value their difference infinite or NaN.
+    return ~(high - low).isfinite() | (high - low <= rounding)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from xiqa import saliency
 from xiqa.saliency import methods as ours
 from xiqa.saliency.engine import EVERY, Captured, Forward
 
@@ -42,9 +43,8 @@ MODES = {
     "published": ("S1", "S2", "S3", "S4", "S5", "S6", "S7"),
     "published_midl": ("S1_midl", "S2", "S4", "S5_midl", "S6", "S8"),
 }
-
 _GRADIENT = ("guided_gradcam", "guided_backprop", "input_x_gradient")
-_NORMGRAD = tuple(name for name in ours.ALL if name.startswith("normgrad"))
+_NORMGRAD = tuple(name for name in saliency.ALL if name.startswith("normgrad"))
 _GUIDED = ("guided_gradcam", "guided_backprop")
 ACTS_ON = {
     "S1": _GUIDED,
@@ -138,7 +138,7 @@ class Passes:
                 if affected(name, defects):
                     made = self._defective(name, defects)
                 else:
-                    made = ours.METHODS[name].function(self.plain)
+                    made = saliency.METHODS[name].function(self.plain)
                 if isinstance(made, tuple):
                     made, constant[name] = made
                 found[name] = made.detach().to(torch.promote_types(self.images.dtype, torch.float32))
@@ -176,7 +176,7 @@ class Passes:
     def _cam(self, defects: Collection[str]) -> Tensor:
         captured = self._chained() if "S2" in defects else self.plain
         if "S6" not in defects:
-            return ours.resize(ours.cam(captured, captured.single), captured.size)
+            return saliency.resize(ours.cam(captured, captured.single), captured.size)
         return rough_cam(captured, EPSILON if "S5" in defects else 0.0)
 
     def _chained(self) -> Captured:
@@ -205,7 +205,7 @@ def explain(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Maps with a set of defects, as :func:`xiqa.saliency.explain_with_notes` returns them."""
     lost = "S1" in defects
-    guided = any(ours.METHODS[name].guided and not (lost and name in _GUIDED) for name in names)
+    guided = any(saliency.METHODS[name].guided and not (lost and name in _GUIDED) for name in names)
     return Passes(model, images, target, layers, silu, guided).maps(names, defects)
 
 
@@ -266,7 +266,7 @@ def combine(maps: Iterator[Tensor], size: Sequence[int], defects: Collection[str
 
 def _exact(layer: Tensor, size: Sequence[int]) -> Tensor:
     """A layer's map resized and scaled to [0, 1] in double precision; zero where it is constant."""
-    return _min_max(ours.resize(layer.double(), size), 0.0).nan_to_num(0)
+    return _min_max(saliency.resize(layer.double(), size), 0.0).nan_to_num(0)
 
 
 def _interpolated(layer: Tensor, size: Sequence[int]) -> Tensor:
@@ -282,7 +282,7 @@ def _min_max(maps: Tensor, epsilon: float) -> Tensor:
 
 def _grey(gradient: Tensor, defects: Collection[str]) -> Tensor:
     """Sum of absolute values over channels; with S6 scaled from its minimum to its 99th percentile, and cut there."""
-    maps = ours.absolute(gradient)
+    maps = saliency.absolute(gradient)
     if "S6" not in defects:
         return maps
     flat = maps.flatten(1)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from xiqa.runner.store import data_root
+from xiqa.store.places import data_root
 from xiqa.synthetic import embedded
 
 

@@ -5,33 +5,16 @@ known name. A folder that is being written bears ``writing.json``, a finished on
 neither belongs to somebody else and is refused, never deleted.
 """
 
-import importlib
 import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 
-from xiqa.runner.fingerprints import closure, code_digest, digest
-from xiqa.runner.store import data_root, exclusive, write_bytes
+from xiqa.store.files import exclusive, write_bytes
+from xiqa.store.places import data_root
+from xiqa.synthetic.catalogue import fingerprint, generator
 
-GENERATORS = {"object_cxr": "xiqa.synthetic.chest", "lvot": "xiqa.synthetic.heart", "mri": "xiqa.synthetic.head"}
 WRITING, COMPLETE = "writing.json", "complete.json"
-
-
-def generator(name: str) -> ModuleType:
-    """The module that writes a data set: ``write(folder, spec)``. Imported here, since it needs imaging libraries."""
-    return importlib.import_module(GENERATORS[name])
-
-
-def fingerprint(name: str, spec: dict) -> str:
-    """Hash of a data set: its specification and the code of its generator."""
-    return digest({"name": name, "spec": spec, "code": code(name)})
-
-
-def code(name: str) -> str:
-    """Hash of the code of a data set's generator."""
-    return code_digest(closure([GENERATORS[name]], leave_out=("xiqa.runner", "xiqa.data")))
 
 
 def fetch(name: str, profile: str, spec: dict, paths: Iterable[str]) -> Path:
@@ -46,11 +29,6 @@ def fetch(name: str, profile: str, spec: dict, paths: Iterable[str]) -> Path:
         write_bytes(target / WRITING, json.dumps(about, indent=1).encode())
         generator(name).write_some(target, spec, list(paths))
     return target
-
-
-def without(name: str, root: Path, split: str, path: str) -> Path | None:
-    """The same item without the cause of its label, where one is kept; ``path`` is the item's, below ``root``."""
-    return generator(name).without(Path(root), split, path)
 
 
 def place(name: str, profile: str, spec: dict) -> Path:
@@ -85,7 +63,7 @@ def folder(name: str, profile: str, spec: dict) -> Path:
 
 def _refuse_foreign(target: Path, expected: str) -> None:
     if not is_ours(target, expected):
-        from xiqa.data.bad_input import BadInput
+        from xiqa.errors import BadInput
 
         raise BadInput(
             "foreign_folder",

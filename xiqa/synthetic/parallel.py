@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from xiqa.runner.fingerprints import thread_cap
+from xiqa.store.hardware import thread_cap
 
 FEW = 8  # jobs below which starting processes costs more than it saves
 

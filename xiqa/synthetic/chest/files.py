@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from xiqa.runner.store import write_bytes, write_frame
+from xiqa.store.files import write_bytes, write_frame
 from xiqa.synthetic.chest.compose import SCANNERS, VERSION, draw, draw_pair
 from xiqa.synthetic.parallel import each
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from xiqa.runner.store import write_bytes
+from xiqa.store.files import write_bytes
 from xiqa.synthetic.head.artifacts import KINDS
 from xiqa.synthetic.head.compose import VERSION, Scan, draw
 from xiqa.synthetic.head.plans import SPLITS, options, plan

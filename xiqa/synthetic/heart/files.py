@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from xiqa.runner.store import write_bytes
+from xiqa.store.files import write_bytes
 from xiqa.synthetic.heart.cine import draw, planned, without_tract
 from xiqa.synthetic.heart.looks import look
 from xiqa.synthetic.parallel import each

@@ -1,0 +1,126 @@
+import json
+import tomllib
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from xiqa import recipes
+from xiqa.paper import numbers, products
+from xiqa.paper.readme import quote
+from xiqa.paper.study import Experiment
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def paper(tmp_path, monkeypatch):
+    for name in ("RESULTS", "FIGURES", "DATA"):
+        monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
+    monkeypatch.delenv("XIQA_RUN", raising=False)
+    monkeypatch.delenv("XIQA_STEP", raising=False)
+    with mpl.rc_context():
+        yield products.begin("05_pointing_game", Experiment("smoke"))
+
+
+def test_a_table_is_written_three_ways_and_says_that_it_is_simulated(paper):
+    frame = pd.DataFrame({"method": ["a_b", "100 %"], "score": [1.5, None]})
+    paper.table("table_x", frame, "Shares in %.")
+    folder = paper.folder
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "table_x.csv"), frame)
+    assert "a_b" in (folder / "table_x.md").read_text()
+    latex = (folder / "table_x.tex").read_text()
+    assert r"a\_b" in latex
+    assert r"Shares in \%." in latex
+    about = json.loads((folder / "table_x.json").read_text())
+    assert about["stand_in"] is True
+    assert about["caption"].startswith("Embedded stand-in data (simulated radiographs")
+    assert (about["kind"], about["notebook"]) == ("table", "05_pointing_game")
+
+
+def test_a_figure_comes_with_its_data_and_is_the_same_twice(paper):
+    data = pd.DataFrame({"x": [1, 2]})
+
+    def drawn():
+        figure, ax = plt.subplots()
+        ax.plot(data["x"])
+        paper.figure("fig_x", figure, data, "A line.")
+        plt.close(figure)
+        return (paper.folder / "fig_x.png").read_bytes()
+
+    assert drawn() == drawn()
+    assert pd.read_csv(paper.folder / "fig_x.csv").equals(data)
+    with Image.open(paper.folder / "fig_x.png") as picture:
+        assert "Software" not in picture.info
+
+
+def test_values_and_checks_are_kept_by_notebook(paper, tmp_path):
+    paper.value("a", 0.123456, "first")
+    paper.value("b", 1, "second")
+    values = json.loads((paper.folder / "values" / "05_pointing_game.json").read_text())
+    assert values["a"] == {"value": 0.1235, "meaning": "first", "notebook": "05_pointing_game"}
+    assert list(values) == ["a", "b"]
+    paper.check("holds", True, "it holds")
+    paper.check("fails", False, "it does not")
+    lines = (tmp_path / "results" / "smoke" / "checks" / "05_pointing_game.json").read_text().splitlines()
+    assert [json.loads(line)["ok"] for line in lines] == [True, False]
+
+
+def test_figures_of_real_data_go_elsewhere(tmp_path, monkeypatch, paper):
+    real = products.Paper("01_data", Experiment("smoke", tmp_path, lvot=tmp_path, mri=tmp_path))
+    assert real.folder.name == "smoke-real"
+    assert not real.study.stand_in()
+    assert "stand-in" not in real.caption("x")
+
+
+def test_a_caption_speaks_of_the_data_that_its_notebook_reads(tmp_path):
+    study = Experiment("smoke", object_cxr=tmp_path)
+    assert "simulated cardiac cine frames" in products.Paper("03_saliency", study).caption("x")
+    assert "simulated brain volumes" in products.Paper("06_mri_uncertainty", study).caption("x")
+    assert tmp_path.name not in products.Paper("06_mri_uncertainty", study).caption("x")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [((0.862, 0.819, 0.896), "86.2 [81.9, 89.6]"), ((0.5,), "50.0"), ((float("nan"), 0, 1), "-")],
+)
+def test_percent(given, text):
+    assert numbers.percent(*given) == text
+
+
+def test_every_font_of_the_house_style_is_there(paper):
+    from matplotlib import font_manager
+
+    found = font_manager.findfont(mpl.rcParams["font.family"][0], fallback_to_default=False)
+    assert Path(found).is_file()
+
+
+def test_published_numbers_have_a_source():
+    for name, entry in products.published().items():
+        assert entry["source"].startswith(("P", "C")), name
+        assert 0 <= entry["value"] <= 1
+
+
+def test_package_data_is_declared():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = {
+        ".".join(path.relative_to(ROOT).parent.parts)
+        for path in (ROOT / "xiqa").rglob("*.py")
+        if "_pycache" not in str(path)
+    }
+    assert packages == set(declared["packages"])
+
+
+def test_every_product_of_the_design_is_made_or_has_a_reason():
+    made = [name for names in recipes.PRODUCTS.values() for name in names]
+    assert len(made) == len(set(made))
+    assert not set(made) & set(recipes.NOT_RUN)
+    assert all(reason for reason in recipes.NOT_RUN.values())
+
+
+def test_the_readme_quotes_the_committed_figures():
+    readme = ROOT / "README.md"
+    assert readme.read_text() == quote(readme, ROOT / "figures" / "quick")

@@ -1,0 +1,264 @@
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from xiqa import models, uncertainty
+from xiqa.paper.mri import sample
+from xiqa.uncertainty import sampling
+
+SHAPE = (32, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    made = models.build("vggnet3d", shape=SHAPE)
+    with torch.no_grad():  # batch statistics other than those of a fresh network
+        made.head[3].running_mean.normal_()
+        made.head[3].running_var.uniform_(0.5, 2)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def volumes():
+    return torch.randn(3, 1, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+def full_passes(model, volume, samples, seed):
+    """The plain way: the whole network T times, its dropouts in training mode."""
+    torch.manual_seed(seed)
+    dropouts = [m for m in model.modules() if isinstance(m, nn.Dropout)]
+    for module in dropouts:
+        module.train()
+    with torch.no_grad():
+        passes = [model(volume[None]).float().softmax(1) for _ in range(samples)]
+    for module in dropouts:
+        module.eval()
+    return torch.stack(passes)
+
+
+class TestMonteCarloDropout:
+    @pytest.mark.parametrize("half", [False, True])
+    def test_it_equals_full_passes_of_one_volume_exactly(self, model, volumes, half):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found = uncertainty.mc_dropout(model, volumes[:1], 6, 5)
+            expected = full_passes(model, volumes[0], 6, 5)
+        assert found.shape == (6, 1, 2)
+        assert torch.equal(found, expected)
+        assert found.std(dim=0).min() > 1e-3
+
+    def test_it_equals_heads_with_masks_of_the_same_generator(self, model, volumes):
+        generator = torch.Generator().manual_seed(9)
+        with torch.no_grad():
+            features = model.trunk(volumes[:1]).flatten(1)
+            expected = []
+            for _ in range(4):
+                first = torch.empty_like(features).bernoulli_(0.75, generator=generator) / 0.75
+                hidden = model.head[4](model.head[3](model.head[2](features * first)))
+                second = torch.empty_like(hidden).bernoulli_(0.5, generator=generator) / 0.5
+                expected.append(model.head[6](hidden * second).softmax(1))
+        assert torch.equal(uncertainty.mc_dropout(model, volumes[:1], 4, 9), torch.stack(expected))
+
+    def test_what_the_batch_mates_hold_changes_nothing(self, model, volumes):
+        together = uncertainty.mc_dropout(model, volumes, 5, 3)
+        others = torch.cat([torch.randn(1, 1, *SHAPE), volumes[1:2], 9 * torch.ones(1, 1, *SHAPE)])
+        assert torch.equal(together[:, 1], uncertainty.mc_dropout(model, others, 5, 3)[:, 1])
+        assert torch.equal(together, uncertainty.mc_dropout(model, volumes.flip(0), 5, 3).flip(1))
+
+    def test_each_volume_of_a_batch_is_answered_as_if_alone(self, model, volumes):
+        seeds = torch.tensor([5, 6, 7])
+        together = uncertainty.mc_dropout(model, volumes, 5, seeds)
+        alone = [uncertainty.mc_dropout(model, v[None], 5, int(s)) for v, s in zip(volumes, seeds, strict=True)]
+        assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-6)
+
+    def test_fewer_samples_are_the_first_of_more(self, model, volumes):
+        assert torch.equal(
+            uncertainty.mc_dropout(model, volumes, 3, 1), uncertainty.mc_dropout(model, volumes, 8, 1)[:3]
+        )
+
+    def test_other_seeds_give_other_samples(self, model, volumes):
+        same = uncertainty.mc_dropout(model, volumes[:1].expand(2, -1, -1, -1, -1), 5, torch.tensor([1, 2]))
+        assert not torch.equal(same[:, 0], same[:, 1])
+
+    def test_probabilities_sum_to_one_and_take_part_in_further_work(self, model, volumes):
+        found = uncertainty.mc_dropout(model, volumes, 5, 0)
+        assert torch.allclose(found.sum(-1), torch.ones(5, 3))
+        assert not found.is_inference()
+        assert not found.requires_grad
+
+    def test_without_dropout_all_samples_are_the_plain_answer(self, volumes):
+        torch.manual_seed(0)
+        model = models.build("vggnet3d", shape=SHAPE).eval()
+        for module in model.head:
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        with torch.no_grad():
+            plain = model(volumes[:1]).softmax(1)
+        found = uncertainty.mc_dropout(model, volumes[:1], 3, 0)
+        assert torch.equal(found, plain.expand(3, -1, -1))
+        assert (uncertainty.decompose(found)["mutual_information"] == 0).all()
+
+    @pytest.mark.parametrize("training", [False, True])
+    def test_the_model_is_left_as_it_was(self, volumes, training):
+        model = models.build("vggnet3d", shape=SHAPE).train(training)
+        model.trunk.block1.eval()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        flags = [m.training for m in model.modules()]
+        state = torch.get_rng_state()
+        uncertainty.mc_dropout(model, volumes, 2, 0)
+        uncertainty.flips(model, volumes[:1])
+        with pytest.raises(RuntimeError):
+            uncertainty.mc_dropout(model, torch.zeros(1, 2, *SHAPE), 2, 0)
+        assert [m.training for m in model.modules()] == flags
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert all(p.grad is None and p.requires_grad for p in model.parameters())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_alexnet_too(self):
+        torch.manual_seed(0)
+        model = models.build("alexnet3d", shape=(57, 57, 48)).eval()
+        volume = torch.randn(1, 1, 57, 57, 48)
+        assert torch.equal(uncertainty.mc_dropout(model, volume, 3, 4), full_passes(model, volume[0], 3, 4))
+
+    def test_what_cannot_be_sampled_is_refused(self, model, volumes):
+        with pytest.raises(ValueError, match="at least one sample"):
+            uncertainty.mc_dropout(model, volumes, 0, 0)
+        with pytest.raises(ValueError, match="3 ints"):
+            uncertainty.mc_dropout(model, volumes, 1, torch.tensor([1, 2]))
+        with pytest.raises(ValueError, match="3 ints"):
+            uncertainty.mc_dropout(model, volumes, 1, torch.zeros(3))
+        with pytest.raises(ValueError, match="head"):
+            uncertainty.mc_dropout(nn.Linear(2, 2), volumes, 1, 0)
+        noisy = models.build("vggnet3d", shape=SHAPE)
+        noisy.trunk.add_module("drop", nn.Dropout3d(0.1))
+        with pytest.raises(ValueError, match="trunk"):
+            uncertainty.mc_dropout(noisy, volumes, 1, 0)
+
+
+class TestFlips:
+    def test_identity_first_and_every_combination_once(self, model, volumes):
+        found = uncertainty.flips(model, volumes)
+        assert found.shape == (8, 3, 2)
+        assert uncertainty.FLIPS[0] == ()
+        assert len(set(uncertainty.FLIPS)) == 8
+        with torch.no_grad():
+            assert torch.allclose(found[0], functional.softmax(model(volumes), 1))
+            assert torch.allclose(found[7], model(volumes.flip(2, 3, 4)).softmax(1))
+        assert uncertainty.FLIP_NAMES[0] == "as it is"
+        assert uncertainty.FLIP_NAMES[7] == "xyz"
+
+    def test_a_flipped_volume_gives_the_same_set_of_answers(self, model, volumes):
+        found, turned = (uncertainty.flips(model, v)[..., 1].sort(dim=0).values for v in (volumes, volumes.flip(3)))
+        assert torch.allclose(found, turned, atol=1e-6)
+
+    def test_dropout_is_off_even_for_a_network_in_training(self, volumes):
+        model = models.build("vggnet3d", shape=SHAPE).train()
+        assert torch.equal(uncertainty.flips(model, volumes), uncertainty.flips(model, volumes))
+
+
+class TestBoth:
+    def test_each_orientation_is_sampled_with_masks_of_its_own(self, model, volumes):
+        found = uncertainty.mc_dropout_flips(model, volumes, 4, 7)
+        assert found.shape == (8, 4, 3, 2)
+        assert torch.equal(found[0], uncertainty.mc_dropout(model, volumes, 4, 7))
+        for axes, part in zip(uncertainty.FLIPS[1:], found[1:], strict=True):
+            turned = volumes.flip(axes)
+            seed = int(np.random.SeedSequence([7, 1 + uncertainty.FLIPS[1:].index(axes)]).generate_state(1)[0])
+            torch.testing.assert_close(part[:, 1], full_passes(model, turned[1], 4, seed)[:, 0], atol=1e-6, rtol=0)
+            assert not torch.equal(part, uncertainty.mc_dropout(model, turned, 4, 7))
+
+    def test_its_variance_has_two_parts(self, model, volumes):
+        p = uncertainty.mc_dropout_flips(model, volumes, 5, 0).double().numpy()
+        parts = uncertainty.split_variance(p)
+        assert parts["total"].to_numpy() == pytest.approx((parts["within"] + parts["between"]).to_numpy(), rel=1e-9)
+        assert (parts[["within", "between"]] > 0).all(axis=None)
+
+    def test_no_sample_is_refused(self, model, volumes):
+        with pytest.raises(ValueError, match="at least one sample"):
+            uncertainty.mc_dropout_flips(model, volumes, 0, 0)
+
+
+class Volumes:
+    """What the store function reads of a prepared data set."""
+
+    shape = SHAPE
+
+    def __init__(self, folder):
+        self.names = ["a", "b", "c"] if folder == "all" else ["c"]
+
+    def records(self, split):
+        return pd.DataFrame({"image": self.names})
+
+    def volumes(self, split):
+        every = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float16)
+        return every[[["a", "b", "c"].index(name) for name in self.names]]
+
+
+class TestSample:
+    def drawn(self, tmp_path, model, monkeypatch, prepared="all", **changes):
+        monkeypatch.setattr(sampling, "PreparedVolumes", Volumes)
+        monkeypatch.setenv("XIQA_DEVICE", "cpu")
+        folder = tmp_path / prepared
+        folder.mkdir(parents=True)
+        models.save(model, tmp_path / "weights.pt")
+        given = {"split": "test", "samples": 4, "seed": 0, "flips": True} | changes
+        sample.sample(folder, tmp_path / "weights.pt", prepared, **given)
+        return {path.stem: np.load(path) for path in folder.glob("*.npy")}
+
+    def test_what_it_writes(self, tmp_path, model, monkeypatch):
+        found = self.drawn(tmp_path, model, monkeypatch)
+        assert {name: value.shape for name, value in found.items()} == {
+            "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2), "flips_mc": (8, 1, 3, 2),
+        }  # fmt: skip
+        assert all(value.dtype == np.float32 for value in found.values())
+        layout = {"memory_format": torch.channels_last_3d}
+        volumes = torch.from_numpy(Volumes("all").volumes("test").astype(np.float32))[:, None].contiguous(**layout)
+        model = copy.deepcopy(model).to(**layout)
+        seeds = torch.tensor(sampling.scan_seeds(["a", "b", "c"], 0))
+        assert np.array_equal(found["mc"], uncertainty.mc_dropout(model, volumes, 4, seeds).numpy())
+        with torch.no_grad():
+            assert found["plain"] == pytest.approx(model(volumes).softmax(1).numpy(), abs=1e-6)
+
+    def test_a_scan_is_answered_alike_whatever_else_is_in_the_split(self, tmp_path, model, monkeypatch):
+        every = self.drawn(tmp_path, model, monkeypatch)
+        alone = self.drawn(tmp_path, model, monkeypatch, prepared="one")
+        assert every["mc"][:, 2:] == pytest.approx(alone["mc"], abs=1e-6)
+        assert every["plain"][2:] == pytest.approx(alone["plain"], abs=1e-6)
+
+    def test_flips_and_half_precision_only_if_asked_for(self, tmp_path, model, monkeypatch):
+        full = self.drawn(tmp_path / "full", model, monkeypatch, flips=False)
+        half = self.drawn(tmp_path / "half", model, monkeypatch, flips=False, precision="bf16")
+        assert set(full) == set(half) == {"plain", "mc"}
+        assert not np.array_equal(full["plain"], half["plain"])
+        assert full["plain"] == pytest.approx(half["plain"], abs=0.05)
+
+
+def test_seeds_follow_the_name_of_the_scan():
+    assert sampling.scan_seeds(["a", "b"], 0)[1:] == sampling.scan_seeds(["b"], 0)
+    assert len({*sampling.scan_seeds(["a", "b"], 0), *sampling.scan_seeds(["a", "b"], 1)}) == 4
+
+
+class TestHead:
+    def test_gradients_of_samples_flow_to_the_features(self, model, volumes):
+        head = sampling.sequential_head(model)
+        with torch.no_grad():
+            features = model.trunk(volumes[:1])
+        rows = features.expand(3, *features.shape[1:]).clone().requires_grad_()
+        logits = sampling.head_samples(head, rows, 3, 5)
+        assert torch.allclose(logits.softmax(1), uncertainty.mc_dropout(model, volumes[:1], 3, 5)[:, 0])
+        (gradient,) = torch.autograd.grad(logits[:, 1].sum(), rows)
+        assert not torch.allclose(gradient[0], gradient[1])  # each sample has its own masks
+        step = 1e-2 * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
+        moved = [sampling.head_samples(head, features + sign * step, 3, 5)[:, 1] for sign in (1, -1)]
+        wanted = (gradient * step).flatten(1).sum(1)
+        assert torch.allclose((moved[0] - moved[1]).detach() / 2, wanted, rtol=0.1, atol=1e-3)
+
+    def test_a_head_that_is_not_sequential_is_refused(self):
+        with pytest.raises(ValueError, match="sequential head"):
+            sampling.sequential_head(nn.Linear(2, 2))

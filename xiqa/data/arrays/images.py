@@ -1,0 +1,130 @@
+"""Prepared images: what networks of images see."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xiqa.data.arrays.grids import centres, outlines
+from xiqa.data.names import SPLITS
+from xiqa.data.shapes import Shape, parse_annotation
+
+PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
+
+
+class Prepared:
+    """What ``prepare`` wrote into a folder.
+
+    Attributes
+    ----------
+    size : side of the images in pixels.
+    problems : DataFrame (split, path below the data set's folder, line, reason, status, message).
+    notes : list of phrases on how the data were read.
+
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        # Names such as "00001" are text, and no annotation is empty text.
+        text = dict.fromkeys(("split", "image", "unit", "path", "annotation"), str)
+        records = pd.read_csv(self.folder / "records.csv", dtype=text, keep_default_na=False)
+        self._records = {split: records[records["split"] == split].reset_index(drop=True) for split in SPLITS}
+        self.problems = pd.read_csv(self.folder / "problems.csv", dtype=str, keep_default_na=False)
+        self.notes = (self.folder / "notes.txt").read_text().splitlines()
+        self.size = int(self.images(SPLITS[0]).shape[1])
+
+    def images(self, split: str) -> np.memmap:
+        """Images of a split, uint8 (N, size, size), read from disk as they are asked for."""
+        return np.load(self.folder / f"{split}.npy", mmap_mode="r")
+
+    def records(self, split: str) -> pd.DataFrame:
+        """Records of a split in the order of its images.
+
+        Returns
+        -------
+        DataFrame with the columns split, image, unit (the independent one: the radiograph itself, the patient of a
+        frame), path, label, located (1 where ground truth says where the object is, else 0), annotation, height, width.
+
+        """
+        return self._records[split].copy()
+
+    def located(self, split: str) -> NDArray[np.intp]:
+        """Rows that the pointing game can be played on: an object, and ground truth that says where it is."""
+        return np.flatnonzero(self._records[split]["located"].to_numpy())
+
+    def has_truth(self, split: str) -> bool:
+        """Whether the pointing game can be played on a split at all."""
+        return bool(self.located(split).size)
+
+    def shapes(self, split: str, row: int) -> list[Shape]:
+        """What is annotated in one image, in pixels of the prepared image, whole numbers at pixel centres.
+
+        Masks come as polygons around them.
+        """
+        if self.has_masks(split):
+            return outlines(self.truth(split, [row])[0])
+        record = self._records[split].iloc[row]
+        sx, sy = self.size / record["width"], self.size / record["height"]
+        return [
+            shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in parse_annotation(record["annotation"])
+        ]
+
+    def truth(self, split: str, rows: Sequence[int] | NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Ground truth of the pointing game, bool (n, size, size): mask, or union of the boxes of an image's shapes.
+
+        ``rows`` are positions in ``records(split)``.
+        A pixel belongs if the original pixel at its centre does (nearest), so at the original size this is the mask, or
+        the boxes' own. What is too thin to hold any centre gets the one pixel that is nearest: to a mask, to the middle
+        of a box.
+        """
+        rows = np.asarray(rows, dtype=np.intp)
+        if self.has_masks(split):
+            packed = np.load(self.folder / f"{split}_masks.npy", mmap_mode="r")[rows]
+            bits = np.unpackbits(packed, axis=1, count=self.size * self.size)
+            return bits.astype(bool).reshape(-1, self.size, self.size)
+        records = self._records[split].iloc[rows]
+        truth = np.zeros((len(records), self.size, self.size), dtype=bool)
+        for mask, record in zip(truth, records.itertuples(), strict=True):
+            for shape in parse_annotation(record.annotation):
+                x1, y1, x2, y2 = shape.box
+                down, across = _covered(y1, y2, self.size, record.height), _covered(x1, x2, self.size, record.width)
+                mask[np.ix_(down, across)] = True
+        return truth
+
+    def summary(self) -> pd.DataFrame:
+        """A row a split: images, units, positive (images with an object), objects, left out (rows or files), warnings.
+
+        ``objects`` are annotated ones, or masks.
+        """
+        rows = []
+        for split in SPLITS:
+            records, problems = self._records[split], self.problems[self.problems["split"] == split]
+            drawn = sum(len(parse_annotation(text)) for text in records["annotation"])
+            rows.append(
+                {
+                    "split": split,
+                    "images": len(records),
+                    "units": records["unit"].nunique(),
+                    "positive": int(records["label"].sum()),
+                    "objects": len(self.located(split)) if self.has_masks(split) else drawn,
+                    "left out": int((problems["status"] == "error").sum()),
+                    "warnings": int((problems["status"] == "warning").sum()),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def has_masks(self, split: str) -> bool:
+        """Whether the ground truth of a split is drawn masks; it is the boxes of shapes otherwise."""
+        return (self.folder / f"{split}_masks.npy").is_file()
+
+
+def _covered(low: float, high: float, size: int, length: int) -> NDArray[np.intp]:
+    """Indices along an axis of ``size`` pixels whose centres fall on original pixels ``low`` to ``high``."""
+    original = centres(size, length)
+    covered = np.flatnonzero((original >= low) & (original <= high))
+    if covered.size:
+        return covered
+    middle = (min(max(low, 0), length - 1) + min(max(high, 0), length - 1)) / 2
+    return np.array([min(int((middle + 0.5) * size / length), size - 1)])

@@ -1,0 +1,3 @@
+"""Names of the three splits."""
+
+SPLITS = ("train", "val", "test")

@@ -1,0 +1,51 @@
+"""Pixel masks of ground truth: read, brought to another size, drawn around."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xiqa.data.files.pictures import load_radiograph, radiograph_size
+from xiqa.data.records.rows import pictures
+from xiqa.errors import BadInput
+
+THRESHOLD = 127  # of 255 (C: the authors' code); a mask stored as JPEG is not quite black and white
+
+
+def read_mask(path: Path) -> tuple[NDArray[np.bool_], int]:
+    """Mask (H, W), true where its value is above 127 of 255, and the largest value in the file.
+
+    Deeper pictures than 8 bits are scaled from their own range first. Errors as ``load_radiograph``, but a mask of one
+    value is a mask.
+    """
+    try:
+        values = np.rint(load_radiograph(path).array * 255)
+    except BadInput as error:
+        if error.reason != "constant":
+            raise
+        with Image.open(path) as picture:
+            values = np.full(radiograph_size(path), picture.convert("L").getextrema()[1])
+    return values > THRESHOLD, int(values.max())
+
+
+def find_masks(folder: Path, images: Sequence[PurePath]) -> tuple[list[Path | None], set[Path]]:
+    """The mask of each image, and masks that several images would claim.
+
+    ``images`` are paths below the data set's folder. A mask has the image's path below ``folder``, or the end of it,
+    down to the file's name alone; its suffix may be another one (PNG masks of JPEG images).
+    """
+    known: dict[str, Path] = {}
+    for path in pictures(folder):
+        below = path.relative_to(folder)
+        known[below.as_posix()] = path
+        known.setdefault(below.with_suffix("").as_posix(), path)
+    found = []
+    for image in images:
+        ends = [PurePath(*image.parts[start:]) for start in range(len(image.parts))]
+        names = [name for end in ends for name in (end.as_posix(), end.with_suffix("").as_posix())]
+        found.append(next((known[name] for name in names if name in known), None))
+    claims = Counter(path for path in found if path is not None)
+    return found, {path for path, count in claims.items() if count > 1}

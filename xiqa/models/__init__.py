@@ -1,0 +1,41 @@
+"""Networks of both studies, their weights files and their states."""
+
+from xiqa.models.networks import (
+    MEAN,
+    NETWORKS_2D,
+    NETWORKS_3D,
+    RESNETS,
+    SMALLEST,
+    STD,
+    AlexNet3d,
+    VggNet3d,
+    build,
+    normalise,
+    saliency_layers,
+    zero_residual,
+)
+from xiqa.models.states import STATES, evaluating, network
+from xiqa.models.weights import describe, head_of, load, newest_pretext, save
+
+__all__ = [
+    "MEAN",
+    "NETWORKS_2D",
+    "NETWORKS_3D",
+    "RESNETS",
+    "SMALLEST",
+    "STATES",
+    "STD",
+    "AlexNet3d",
+    "VggNet3d",
+    "build",
+    "describe",
+    "evaluating",
+    "head_of",
+    "load",
+    "network",
+    "newest_pretext",
+    "normalise",
+    "saliency_layers",
+    "save",
+    "zero_residual",
+]

@@ -1,0 +1,61 @@
+"""Networks in three states: trained, pretrained backbone with untrained head, untrained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from xiqa import models
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; every module gets its own flag back, also after an exception."""
+    flags = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+PURPOSE = 0x5A17  # sets the draws of this module apart from every other use of the same seed
+STATES = ("trained", "semi_random", "fully_random")
+
+
+def network(name: str, state: str, seed: int = 0, weights: str | Path | None = None) -> nn.Module:
+    """A network in one of three states, in evaluation mode.
+
+    Parameters
+    ----------
+    name : network, as in :func:`xiqa.models.build`.
+    state : ``trained`` (``weights`` is the classifier's file), ``semi_random`` (``weights`` is the pretext's file or
+        ``"imagenet"``; the head is drawn from ``seed``) or ``fully_random`` (everything is drawn from ``seed``).
+
+    """
+    if state not in STATES:
+        raise ValueError(f"state must be one of {', '.join(STATES)}, not {state!r}")
+    if (weights is None) != (state == "fully_random"):
+        raise ValueError(f"a {state} network {'takes no' if state == 'fully_random' else 'needs'} weights")
+    with _drawing(seed):
+        model = models.build(name, weights=weights)
+        if state == "semi_random":
+            # Drawn anew, so that the head is the seed's whatever was loaded.
+            models.head_of(model).reset_parameters()
+    return model.eval()
+
+
+@contextmanager
+def _drawing(seed: int) -> Iterator[None]:
+    """Torch's global generator starts from the seed for a while; the caller's, of every device, is left as it was."""
+    # A training of seed 0 begins with torch.manual_seed(0): the same number here would give a network its own start
+    # back, from which a head hardly moves.
+    key = int(np.random.SeedSequence([seed, PURPOSE]).generate_state(1)[0])
+    with torch.random.fork_rng(devices=[]):
+        # Networks are drawn on the CPU, and torch.manual_seed would reseed GPUs too.
+        torch.default_generator.manual_seed(key)
+        yield

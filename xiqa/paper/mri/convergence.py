@@ -1,0 +1,42 @@
+"""Table of convergence over Monte Carlo samples."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+SIZES = (1, 10, 20, 50, 100)  # of the published convergence table (C)
+CONVERGENCE = {"AUC": ("auc", 1, 3), "SSE": ("sse", 1, 4), "NMSE %": ("nmse", 100, 3)}  # part, scale as printed, digits
+
+
+def convergence_table(found: pd.DataFrame, samples: int, published: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Mean (sd) over halvings for every number of samples, beside the published cells.
+
+    Parameters
+    ----------
+    found : what :func:`xiqa.uncertainty.convergence` gives.
+    samples : Monte Carlo samples of this profile; a row that needs more says so.
+    published : entries of ``published.toml``.
+
+    """
+    rows = []
+    for size in SIZES:
+        own, row = found[found["samples"] == size], {"samples": size}
+        for name, (part, scale, digits) in CONVERGENCE.items():
+            cell = f"{own[part].mean():.{digits}f} ({own[part].std():.{digits}f})"
+            row[name] = cell if len(own) else f"not run: needs {2 * size} samples, there are {samples}"
+            printed = published[f"mri_{part}_samples_{size}"]
+            row[f"published {name}"] = f"{scale * printed['value']:.3f} ({scale * printed['sd']:.3f})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def published_convergence(published: Mapping[str, Mapping]) -> pd.DataFrame:
+    """The published part of the convergence table as numbers: samples, auc, auc_sd, sse, sse_sd, nmse (%), nmse_sd."""
+    rows = []
+    for size in SIZES:
+        row = {"samples": size}
+        for part, scale, _ in CONVERGENCE.values():
+            printed = published[f"mri_{part}_samples_{size}"]
+            row |= {part: scale * printed["value"], f"{part}_sd": scale * printed["sd"]}
+        rows.append(row)
+    return pd.DataFrame(rows)

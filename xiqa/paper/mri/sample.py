@@ -1,0 +1,58 @@
+"""Monte Carlo samples of a network on the scans of a split."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xiqa import models
+from xiqa.data.arrays.volumes import PreparedVolumes
+from xiqa.training.loop import device
+from xiqa.uncertainty.sampling import BATCH, FLIPS, _flipped, _plain_and_samples, scan_seeds
+
+
+def sample(
+    folder: Path,
+    weights: Path,
+    prepared: Path,
+    split: str,
+    samples: int,
+    seed: int,
+    flips: bool = False,
+    precision: str = "32",
+) -> None:
+    """Store function: all answers of one network on the volumes of a split.
+
+    Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2) and ``flips_mc.npy``
+    (8, T // 16, N, 2), Monte Carlo dropout in each orientation: softmax probabilities, float32; class 1 is the
+    artifact.
+
+    Parameters
+    ----------
+    weights : weights file of a training.
+    prepared : entry of :func:`xiqa.data.prepare_volumes.prepare_volumes`.
+    samples, seed : T, and the seed from which (with the scan's name) each scan's generator follows.
+    precision : "bf16" runs the network under autocast; "32" does not.
+
+    """
+    data, where = PreparedVolumes(prepared), device()
+    network = models.describe(weights)["network"]
+    layout = {"memory_format": torch.channels_last_3d}  # the faster one on a CPU
+    model = models.build(network, weights=weights, shape=data.shape).to(where, **layout).eval()
+    volumes, seeds = data.volumes(split), scan_seeds(data.records(split)["image"], seed)
+    parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": [], "flips_mc": []}
+    with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
+        for start in range(0, len(volumes), BATCH):
+            some = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
+            some = some.contiguous(**layout)
+            own = seeds[start : start + BATCH]
+            found = dict(zip(("plain", "mc"), _plain_and_samples(model, some, samples, own), strict=True))
+            if flips:
+                few = max(1, samples // (2 * len(FLIPS)))
+                found |= dict(zip(("flips", "flips_mc"), _flipped(model, some, few, own), strict=True))
+            for name, tensor in found.items():
+                parts[name].append(tensor)
+    for name, tensors in parts.items():
+        if tensors:
+            np.save(folder / f"{name}.npy", torch.cat(tensors, dim=-2).float().cpu().numpy())

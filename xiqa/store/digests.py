@@ -1,0 +1,61 @@
+"""Hashes of values, files and folders."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+
+def digest(value: object, length: int = 16) -> str:
+    """Hexadecimal SHA-256 (first ``length`` digits) of a JSON-like value, dictionaries in any order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in a fingerprint: pass plain values")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path, memory: Path | None = None) -> str:
+    """One hash over relative paths and contents of all files below a folder, hidden ones left out.
+
+    ``memory`` is a JSON file that keeps each file's hash beside its size and times, so that a large unchanged data set
+    is not read again; the time stamps only decide whether to read, they never enter the hash.
+    """
+    folder = Path(folder).resolve()
+    known = _remembered(memory)
+    seen, rows = {}, []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        stat = path.stat()
+        look = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        before = known.get(str(path))
+        content = before[1] if before and before[0] == look else file_digest(path)
+        seen[str(path)] = [look, content]
+        rows.append((relative.as_posix(), content))
+    if memory is not None and any(known.get(path) != entry for path, entry in seen.items()):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(known | seen))
+        temporary.replace(memory)
+    return digest(rows)
+
+
+def _remembered(memory: Path | None) -> dict:
+    try:
+        return json.loads(memory.read_text()) if memory else {}
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,29 @@
+"""Device and thread cap of this process."""
+
+import ctypes
+import os
+
+
+def device_kind(wish: str | None = None) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is cuda where a driver sees a GPU. Asks the driver, so torch is not needed.
+
+    Without ``wish`` the environment decides (``XIQA_DEVICE``, by default ``auto``).
+    """
+    wish = wish or os.environ.get("XIQA_DEVICE", "auto")
+    if wish != "auto":
+        return wish
+    try:
+        driver, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(0)
+        found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    except OSError:
+        found = False
+    return "cuda" if found else "cpu"
+
+
+def thread_cap() -> int:
+    """Threads of a kernel: ``XIQA_THREADS``, by default one.
+
+    The number of threads changes the last digits of every sum, so it is a setting and does not follow the machine. One
+    thread a step, and a step on each of two cores, is also faster here than two threads and one step at a time.
+    """
+    return int(os.environ.get("XIQA_THREADS", 1))

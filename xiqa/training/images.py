@@ -1,0 +1,267 @@
+"""Training by recipe: Lightning runs the loop, this module says what a step and an epoch are.
+
+Every draw of a step (augmentation, dropout) follows from (seed, step) and every order of the data from (seed, epoch),
+so a training repeats exactly on one machine and does not depend on how batches are fetched.
+"""
+
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC
+from torchvision.ops import StochasticDepth
+from torchvision.transforms import v2
+
+from xiqa import models
+from xiqa.data.arrays.images import Prepared
+from xiqa.store.files import write_frame
+from xiqa.synthetic import shapes, textures
+from xiqa.training.loop import device, seed_step, trainer
+
+Images = Tensor | np.ndarray
+VALIDATION_SHARE = 0.1  # of the pretext's images
+
+
+def train_pretext(folder: Path, recipe: dict) -> None:
+    """Store function: teach a backbone to name shapes; writes ``weights.pt`` and ``history.csv``."""
+    images, kinds = shapes.draw(recipe["images"], recipe["size"], recipe["seed"])
+    held_out = max(1, round(len(images) * VALIDATION_SHARE))
+    torch.manual_seed(recipe["seed"])
+    model = models.build(recipe["network"], num_classes=recipe["kinds"])
+    if recipe["zero_residual"]:
+        models.zero_residual(model)
+    history = fit(model, (images[held_out:], kinds[held_out:]), (images[:held_out], kinds[:held_out]), recipe, folder)
+    models.save(model, folder / "weights.pt", trained_to="name small shapes", kinds=list(shapes.KINDS))
+    write_frame(history, folder / "history.csv")
+
+
+def train_classifier(folder: Path, recipe: dict, prepared: Path, pretext: Path | None) -> None:
+    """Store function: train one classifier; writes ``weights.pt``, ``history.csv`` and ``predictions.csv``.
+
+    Parameters
+    ----------
+    recipe : values of :class:`xiqa.recipes.Classifier`.
+    prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
+    pretext : entry of :func:`train_pretext`, for recipes that start from it.
+
+    """
+    data = Prepared(prepared)
+    torch.manual_seed(recipe["seed"])
+    start = {"pretext": pretext and pretext / "weights.pt", "imagenet": "imagenet", "random": None}[recipe["start"]]
+    model = models.build(recipe["network"], weights=start)
+    labels = {split: torch.tensor(data.records(split)["label"]) for split in ("train", "val", "test")}
+    sets = [(data.images(split), labels[split]) for split in ("train", "val")]
+    history = fit(model, *sets, recipe, folder)
+    about = {key: recipe[key] for key in ("dataset", "network", "seed", "start", "size")}
+    models.save(model, folder / "weights.pt", **about)
+    write_frame(history, folder / "history.csv")
+    rows = []
+    for split in ("val", "test"):
+        logits = predict(model, data.images(split))
+        named = data.records(split)[["image", "unit"]]
+        frame = named.assign(split=split, label=labels[split].numpy())
+        rows.append(frame.assign(logit_0=logits[:, 0], logit_1=logits[:, 1], probability=logits.softmax(1)[:, 1]))
+    write_frame(pd.concat(rows), folder / "predictions.csv")
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: np.ndarray, batch: int = 32) -> Tensor:
+    """Logits (N, C) in float32 of grey images (N, H, W) uint8; the batch size is fixed, so numbers repeat."""
+    where = device()
+    model = model.to(where).eval()
+    parts = []
+    for start in range(0, len(images), batch):
+        pictures = torch.from_numpy(np.ascontiguousarray(images[start : start + batch])).to(where)
+        parts.append(model(models.normalise(pictures)).float().cpu())
+    return torch.cat(parts)
+
+
+def fit(
+    model: nn.Module, train: tuple[Images, Tensor], val: tuple[Images, Tensor], recipe: dict, folder: Path
+) -> pd.DataFrame:
+    """Train in place and keep the weights of the epoch with the best validation AUC.
+
+    Parameters
+    ----------
+    train, val : images (N, H, W) uint8, in memory or mapped from disk, and labels (N,) int64.
+    folder : where checkpoints lie while it runs; none are left.
+
+    Returns
+    -------
+    DataFrame with a row an epoch: epoch, train_loss, val_loss, val_auc, val_accuracy, kept.
+
+    """
+    if not recipe["stochastic_depth"]:
+        for module in model.modules():
+            if isinstance(module, StochasticDepth):
+                module.p = 0.0
+    task = _Task(model, recipe, steps=-(-len(train[0]) // recipe["batch"]) * recipe["epochs"])
+    keep = lightning.pytorch.callbacks.ModelCheckpoint(
+        dirpath=folder / "checkpoints", monitor="val_auc", mode="max", save_weights_only=True
+    )
+    history = _History()
+    with trainer(recipe["epochs"], recipe["precision"], [keep, history]) as lightning_trainer:
+        lightning_trainer.fit(
+            task,
+            DataLoader(_Pairs(*train), recipe["batch"], sampler=_Order(len(train[0]), recipe["seed"])),
+            DataLoader(_Pairs(*val), 32),
+        )
+    best = Path(keep.best_model_path)
+    task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+    best.unlink()
+    best.parent.rmdir()
+    frame = pd.DataFrame(history.rows)
+    return frame.assign(kept=frame["val_auc"] == frame["val_auc"].max())
+
+
+class _Pairs(Dataset):
+    def __init__(self, images: Images, labels: Tensor):
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        image = self.images[i]
+        # A mapped file is read here, one image at a time, and never changed.
+        return image if isinstance(image, Tensor) else torch.from_numpy(image.copy()), self.labels[i]
+
+
+class _Order(Sampler):
+    """A permutation for each (seed, epoch); Lightning tells the epoch."""
+
+    def __init__(self, count: int, seed: int):
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self):
+        yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist()
+
+
+class _Task(lightning.LightningModule):
+    """Cross-entropy, augmentation by recipe, channels-last layout."""
+
+    def __init__(self, model: nn.Module, recipe: dict, steps: int):
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)
+        self.recipe, self.steps = recipe, steps
+        self.augment = augmentation(recipe)
+        classes = models.head_of(model).out_features
+        self.auc, self.accuracy = MulticlassAUROC(classes), MulticlassAccuracy(classes, average="micro")
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(models.normalise(images).to(memory_format=torch.channels_last))
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        seed_step(self.recipe["seed"], self.global_step)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        if self.augment is not None:
+            images = torch.cat([self.augment(image[None]) for image in images])
+        loss = functional.cross_entropy(self(images), labels)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        logits = self(batch[0]).float()
+        self.auc.update(logits.softmax(1), batch[1])
+        self.accuracy.update(logits.argmax(1), batch[1])
+        self.log("val_loss", functional.cross_entropy(logits, batch[1]), batch_size=len(logits))
+        self.log_dict({"val_auc": self.auc, "val_accuracy": self.accuracy})
+
+    def configure_optimizers(self) -> dict:
+        """SGD or AdamW with the schedule of the recipe, stepped every batch."""
+        r = self.recipe
+        if r["optimiser"] == "sgd":
+            optimiser = torch.optim.SGD(
+                self.parameters(), r["learning_rate"], momentum=r["momentum"], weight_decay=r["weight_decay"]
+            )
+        else:
+            optimiser = torch.optim.AdamW(
+                self.parameters(), r["learning_rate"], weight_decay=r["weight_decay"], fused=True
+            )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, self.steps, r))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _History(lightning.Callback):
+    """One row an epoch."""
+
+    def __init__(self):
+        self.rows: list[dict] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        values = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch, **values})
+        print(
+            f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in sorted(values.items())),
+            flush=True,
+        )
+
+
+def rate(step: int, steps: int, recipe: dict) -> float:
+    """Factor of the learning rate at a step: linear warm-up from 1/1000, then ``cosine`` to 0 or ``step`` (x 0.1)."""
+    per_epoch = max(1, steps // recipe["epochs"])
+    warmup = min(recipe["warmup"], per_epoch)
+    rise = min(1.0, 1e-3 + (1 - 1e-3) * step / warmup) if warmup else 1.0
+    if recipe["schedule"] == "step":
+        return rise * (0.1 if step >= recipe["drop"] * per_epoch else 1.0)
+    done = max(0, step - warmup) / max(1, steps - warmup)
+    return rise * 0.5 * (1 + float(np.cos(np.pi * min(1.0, done))))
+
+
+def augmentation(recipe: dict) -> v2.Transform | None:
+    """Random flip, affine map and jitter of a grey image (1, H, W) uint8, by recipe; None where it asks for none."""
+    parts: list[v2.Transform] = []
+    if recipe.get("flip"):
+        parts.append(v2.RandomHorizontalFlip())
+    if recipe.get("jitter"):
+        parts.append(v2.ColorJitter(brightness=recipe["jitter"], contrast=recipe["jitter"]))
+    if recipe.get("rotate") or recipe.get("translate"):
+        parts.append(
+            v2.RandomAffine(
+                degrees=recipe["rotate"],
+                translate=(recipe["translate"],) * 2,
+                scale=tuple(recipe["scale"]),
+                shear=recipe["shear"],
+                interpolation=v2.InterpolationMode.BILINEAR,
+            )
+        )
+    return v2.Compose(parts) if parts else None
+
+
+def train_textures(folder: Path, recipe: dict) -> None:
+    """Store function: teach a backbone to name textures; writes ``weights.pt`` and ``history.csv``.
+
+    Parameters
+    ----------
+    recipe : values of :class:`xiqa.recipes.Pretext`; a tenth of its images select the epoch.
+
+    Raises
+    ------
+    ValueError : the recipe speaks of another number of kinds than there are textures.
+
+    """
+    if recipe["kinds"] != len(textures.KINDS):
+        raise ValueError(f"there are {len(textures.KINDS)} kinds of texture, not {recipe['kinds']}")
+    images, kinds = textures.draw(recipe["images"], recipe["size"], recipe["seed"])
+    held_out = max(1, round(len(images) * VALIDATION_SHARE))
+    torch.manual_seed(recipe["seed"])
+    model = models.build(recipe["network"], num_classes=recipe["kinds"])
+    if recipe["zero_residual"]:
+        models.zero_residual(model)
+    history = fit(model, (images[held_out:], kinds[held_out:]), (images[:held_out], kinds[:held_out]), recipe, folder)
+    models.save(model, folder / "weights.pt", trained_to="name textures", kinds=list(textures.KINDS))
+    write_frame(history, folder / "history.csv")

@@ -1,0 +1,27 @@
+"""Predictive uncertainty: sampling, measures, referral, convergence."""
+
+from xiqa.uncertainty.convergence import THRESHOLDS, convergence, roc_at
+from xiqa.uncertainty.measures import decompose, split_variance
+from xiqa.uncertainty.referral import ANSWERS, ETAS, METRICS, best_f1, eta_for_review, refer, rescale, youden
+from xiqa.uncertainty.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout, mc_dropout_flips
+
+__all__ = [
+    "ANSWERS",
+    "ETAS",
+    "FLIPS",
+    "FLIP_NAMES",
+    "METRICS",
+    "THRESHOLDS",
+    "best_f1",
+    "convergence",
+    "decompose",
+    "eta_for_review",
+    "flips",
+    "mc_dropout",
+    "mc_dropout_flips",
+    "refer",
+    "rescale",
+    "roc_at",
+    "split_variance",
+    "youden",
+]
