@@ -1,4 +1,4 @@
-# Everything a reader or a developer runs; each target first makes the environment, if it is missing.
+# Commands for readers and developers: `make help`. Each makes the environment first, if it is missing.
 PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
@@ -7,12 +7,15 @@ LOCKED := $(shell $(PYTHON) -c "import hashlib; print(hashlib.sha256(open('requi
 STAMP  := $(VENV)/made-from-$(LOCKED)
 ARGS   ?=
 
-.PHONY: paper smoke test lab bench lint lock sync readme clean-data environment
+.PHONY: help paper smoke test lab bench lint lock sync readme clean-data environment
+
+help:                        ## these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 paper: environment           ## every table and figure, profile quick (ARGS="--only 05 --publish" and so on)
 	$(PY) run_all.py $(ARGS)
 
-smoke: environment           ## the whole paper on tiny data: shows that it runs, its numbers mean nothing
+smoke: environment           ## the whole paper on tiny data (minutes): a test that it runs; its numbers mean nothing
 	$(PY) run_all.py --profile smoke $(ARGS)
 
 test: environment            ## the test suite, with a smoke run of the paper
@@ -21,10 +24,10 @@ test: environment            ## the test suite, with a smoke run of the paper
 lab: environment             ## the notebooks in JupyterLab
 	$(PY) -m jupyterlab $(ARGS) notebooks
 
-bench: environment           ## what the speed claims rest on
+bench: environment           ## time and memory of the methods, as tables
 	for script in benchmarks/*.py; do $(PY) $$script || exit 1; done
 
-lint: environment
+lint: environment            ## code style
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 

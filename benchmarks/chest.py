@@ -1,6 +1,6 @@
 """Films per second of the embedded radiographs, on two cores. The bars: 25 at 160 px, 2 at 600 px.
 
-Beside them the price of pairs (a film and its counterfactual) and of films at 2,000 px, with the memory one takes.
+Also for pairs (a film and its counterfactual) and for films of 2,000 px, with the memory of a process.
 """
 
 import os

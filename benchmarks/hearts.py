@@ -1,4 +1,4 @@
-"""Cine frames per second of the embedded hearts, on two cores, written to disk, and what counterfactuals cost.
+"""Cine frames per second of the embedded hearts, written to disk on two cores, with and without counterfactuals.
 
 The bar: 50 frames per second at 112 px. ``python benchmarks/hearts.py [PROCESSES]``.
 """

@@ -1,8 +1,8 @@
 """Seconds of one artifact on one core: ``python benchmarks/kspace.py [--repeats N]``.
 
-On a 1 mm head, 200 x 240 x 192, beside one Fourier transform; the bars are 3 s, bias field 0.5 s, rigid motion of four
-poses 6 s. And in milliseconds on 72 x 64 x 40, the canvas of the quick profile. Processor time of the best of a few
-runs, so that a busy machine counts little.
+On a 1 mm head, 200 x 240 x 192, in seconds and in Fourier transforms; the bars are 3 s, bias field 0.5 s, rigid motion
+of four poses 6 s. On 72 x 64 x 40, the canvas of the quick profile, in milliseconds. Processor time of the fastest of a
+few runs, so that other load has little effect.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What T = 100 Monte Carlo dropout samples cost in network passes: ``python benchmarks/mc_dropout.py [--large]``.
+"""Time of T = 100 Monte Carlo dropout samples in network passes: ``python benchmarks/mc_dropout.py [--large]``.
 
-Medians of rounds in which all cases are timed in turn, so that a busy machine disturbs them alike. One pass is the
-network's own forward pass of the whole batch. The plain way, T full passes, is timed with few samples and scaled up.
+Medians of rounds that time all cases in turn, so that other load affects them equally. One pass is the forward pass of
+the whole batch. T full passes are timed with few samples and scaled up.
 Bar: T = 100 samples in at most 1.3 passes, at 64 x 64 x 32 in batches of 8 and (``--large``) at 256 x 256 x 64.
 """
 
@@ -9,12 +9,13 @@ import argparse
 import statistics
 import time
 
+import pandas as pd
 import torch
 from torch import nn
 
 from xiqa import models, uncertainty
+from xiqa.models.devices import device
 from xiqa.store.hardware import thread_cap
-from xiqa.training.loop import device
 
 FEW = 2  # full passes timed for the plain way
 
@@ -72,10 +73,15 @@ def main():
     rounds = list(zip(*(times[1:] for times in taken.values()), strict=True))
     ratio = statistics.median(samples / one for one, samples, _ in rounds)
     plain = statistics.median(few / one for one, _, few in rounds) * options.samples / FEW
+    one = 1000 * statistics.median(one for one, _, _ in rounds)
+    table = pd.DataFrame(
+        [("one pass", 1.0, None), (f"T = {options.samples} samples", ratio, 1.3), ("T full passes", plain, None)],
+        columns=["case", "passes", "bar"],
+    )
+    table["ms"] = one * table["passes"]
     size = " x ".join(map(str, shape))
     print(f"{options.network}, {size}, batch {batch}, {where}, {torch.get_num_threads()} threads")
-    print(f"one pass {1000 * statistics.median(one for one, _, _ in rounds):.0f} ms")
-    print(f"T = {options.samples} samples: {ratio:.2f} passes (bar 1.3); T full passes: {plain:.0f} passes")
+    print(table.round(2).to_markdown(index=False))
     print(f"equal to full passes with the same generator: {'to the last bit' if same else f'within {apart:.1e}'}")
 
 

@@ -1,8 +1,8 @@
 """Time of one training step per network, precision and memory layout: ``python benchmarks/training_step.py [SIZE]``.
 
 Prints milliseconds an image or volume (forward, backward and optimiser together), the median of a few steps, all cases
-in one run. ``recipes.precision`` and the layouts of ``training`` and ``training_mri`` follow what this prints on a CPU
-with AMX. Volumes want their memory kept between steps: the runner gives its kernels
+in one run. ``recipes.precision`` and the layouts in ``xiqa.training`` follow this table on a CPU with AMX. Volumes are
+faster if memory is kept between steps, so the runner starts its processes with
 ``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 GLIBC_TUNABLES=glibc.malloc.hugetlb=1``.
 """
 
@@ -11,33 +11,33 @@ import sys
 import time
 from itertools import product
 
+import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
 
 from xiqa import models, recipes
+from xiqa.models.devices import device
 from xiqa.store.hardware import thread_cap
-from xiqa.training import loop
 
 BATCH, STEPS = 16, 7
 VOLUME, VOLUME_BATCHES = (64, 64, 32), (5, 8, 16)
 CASES = tuple(product(("32", "bf16"), (False, True)))  # precision, channels last
-COLUMNS = "".join(f"{precision + (' last' if last else ' plain'):>12}" for precision, last in CASES)
 
 
 def main(size: int) -> None:
     torch.set_num_threads(thread_cap())
-    where = loop.device()
-    print(f"{where}, {thread_cap()} threads, ms an image or volume")
-    print(f"{f'{size} x {size} px, batch {BATCH}':28}{COLUMNS}   recipe")
-    for name in models.NETWORKS_2D:
-        times = [milliseconds(models.build(name), (BATCH, 3, size, size), *case, where) for case in CASES]
-        print(f"{name:28}{''.join(f'{each:12.1f}' for each in times)}   {recipes.precision(name)}")
-    print(f"{' x '.join(map(str, VOLUME)) + ' voxels':28}{COLUMNS}   recipe")
-    for name, batch in product(("vggnet3d",), VOLUME_BATCHES):
-        times = [milliseconds(models.build(name, shape=VOLUME), (batch, 1, *VOLUME), *case, where) for case in CASES]
-        row = f"{name}, batch {batch}"
-        print(f"{row:28}{''.join(f'{each:12.1f}' for each in times)}   {recipes.precision(name)}")
+    where, rows = device(), []
+    inputs = [(name, {}, (BATCH, 3, size, size)) for name in models.NETWORKS_2D]
+    inputs += [("vggnet3d", {"shape": VOLUME}, (batch, 1, *VOLUME)) for batch in VOLUME_BATCHES]
+    for name, options, shape in inputs:
+        row = {"network": name, "batch": shape[0], "input": " x ".join(map(str, shape[2:]))}
+        for precision, last in CASES:
+            taken = milliseconds(models.build(name, **options), shape, precision, last, where)
+            row[f"{precision}, {'channels last' if last else 'contiguous'}"] = round(taken, 1)
+        rows.append(row | {"recipe": recipes.precision(name)})
+    print(f"Training step on {where}, {thread_cap()} threads, ms an image or volume")
+    print(pd.DataFrame(rows).to_markdown(index=False))
 
 
 def milliseconds(model: nn.Module, shape: tuple[int, ...], precision: str, last: bool, where: torch.device) -> float:

@@ -1,9 +1,6 @@
 import pickle
-from pathlib import Path
 
-import pytest
-
-from xiqa.errors import BadInput, Problem
+from xiqa.errors import BadInput
 
 
 def test_reason_for_programs_and_message_for_people():
@@ -19,10 +16,3 @@ def test_reason_for_programs_and_message_for_people():
 def test_crosses_process_borders():
     error = pickle.loads(pickle.dumps(BadInput("missing", "no such file")))
     assert (error.reason, str(error)) == ("missing", "no such file")
-
-
-def test_problem_is_a_value():
-    first = Problem(Path("test.csv"), 3, "wrong_count", "...", "error")
-    assert first == Problem(Path("test.csv"), 3, "wrong_count", "...")
-    with pytest.raises(AttributeError):
-        first.line = 4

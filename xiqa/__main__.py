@@ -1,4 +1,4 @@
-"""``python -m xiqa explain FILE... -o DIR``: a classifier's answer to people's own films and brain scans, explained."""
+"""``python -m xiqa explain FILE... -o DIR``: predictions and saliency maps for people's own films and brain scans."""
 
 import argparse
 import sys
@@ -25,26 +25,26 @@ def main(arguments: list[str] | None = None) -> int:
     explain.add_argument("--weights", type=Path, help="a weights.pt of a training step; default: the newest run's")
     explain.add_argument("--profile", choices=("smoke", "quick", "paper"), help="take the classifier of this profile")
     explain.add_argument("--volume", type=int, metavar="K", help="which volume of a 4D file is meant, counted from 0")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
-    # Drawing and torch are loaded only once the arguments are known to be good.
+    # Drawing and torch take seconds to load, so wrong arguments are refused before.
     import matplotlib as mpl
 
     mpl.use("Agg")
     from xiqa.errors import BadInput
-    from xiqa.score import films as score
+    from xiqa.score import films
 
-    if given.out.exists() and not given.out.is_dir():
-        print(f"{given.out} is a file: name a folder for the pictures with -o", file=sys.stderr)
+    if options.out.exists() and not options.out.is_dir():
+        print(f"{options.out} is a file: name a folder for the pictures with -o", file=sys.stderr)
         return 2
     try:
-        classifiers = score.find_classifiers(given.files, given.profile, given.weights)
+        classifiers = films.find_classifiers(options.files, options.profile, options.weights)
     except BadInput as problem:
         print(problem, file=sys.stderr)
         return 2
     for classifier in classifiers.values():
         print(f"classifier: {classifier.origin}. A research tool: not for clinical use.")
-    summary = score.explain_files(given.files, given.out, classifiers, given.volume)
+    summary = films.explain_files(options.files, options.out, classifiers, options.volume)
     return int((summary["status"] == "error").any())
 
 

@@ -1,4 +1,4 @@
-"""What is said about data that cannot be used: one sentence with file, place and remedy, and one stable word for it."""
+"""Errors and problems of data: one sentence with file, place and remedy, and one stable word for programs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class BadInput(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding about a data set that does not stop the rest.
+    """One problem of a data set that does not stop the rest.
 
     Attributes
     ----------

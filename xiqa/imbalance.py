@@ -1,4 +1,4 @@
-"""Ways to learn from data of which two in a hundred are what is looked for: ramps, weights, samplers, losses, priors.
+"""Learning from imbalanced data: data-ramping, class weights, balanced sampling, focal loss, shift of the prior.
 
 Classes are 0 (clean) and 1 (artifact) throughout. Sources: the ramp, the class weights and the focal loss are those of
 Pizarro et al. (2023); focal loss after Lin et al. (2017); the prior shift after Saerens et al. (2002). Every order of
@@ -38,7 +38,7 @@ def ramp(epoch: int, ramp_epochs: int, start: int, end: int, artifacts: int) -> 
 
     """
     if epoch < 0 or ramp_epochs < 0:
-        raise ValueError(f"epochs count from 0: epoch {epoch} of a ramp of {ramp_epochs} epochs makes no sense")
+        raise ValueError(f"epochs count from 0: epoch {epoch} of a ramp of {ramp_epochs} epochs is not possible")
     if not 0 <= artifacts <= start <= end or end == 0:
         raise ValueError(f"a ramp needs artifacts <= start <= end, not {artifacts}, {start}, {end}")
     size = end if epoch >= ramp_epochs else round(start + epoch * (end - start) / ramp_epochs)
@@ -59,8 +59,8 @@ def subset(labels: ArrayLike, size: int, seed: int) -> NDArray[np.int64]:
     artifacts, clean = np.flatnonzero(labels == 1), np.flatnonzero(labels != 1)
     if not len(artifacts) <= size <= len(labels):
         raise ValueError(f"a set of all {len(artifacts)} artifacts among {len(labels)} scans cannot hold {size}")
-    chosen = np.random.default_rng([seed, _SUBSET]).permutation(clean)[: size - len(artifacts)]
-    return np.sort(np.concatenate([artifacts, chosen]))
+    shown = np.random.default_rng([seed, _SUBSET]).permutation(clean)[: size - len(artifacts)]
+    return np.sort(np.concatenate([artifacts, shown]))
 
 
 def shuffled_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -81,14 +81,14 @@ def balanced_order(labels: ArrayLike, seed: int, epoch: int) -> NDArray[np.int64
     """
     labels = np.asarray(labels)
     generator = np.random.default_rng([seed, epoch, _BALANCE])
-    chosen = []
+    parts = []
     for wanted, members in ((-(-len(labels) // 2), labels != 1), (len(labels) // 2, labels == 1)):
         positions = np.flatnonzero(members)
         if not len(positions):
             raise ValueError("classes cannot be balanced: one of them has no scan")
         rounds = [generator.permutation(positions) for _ in range(-(-wanted // len(positions)))]
-        chosen += [np.concatenate(rounds)[:wanted]] if rounds else []
-    return generator.permutation(np.concatenate(chosen))
+        parts += [np.concatenate(rounds)[:wanted]] if rounds else []
+    return generator.permutation(np.concatenate(parts))
 
 
 def class_weights(labels: ArrayLike) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Pictures of radiographs and maps, drawn the same way in notebooks and for people's own scans."""
+"""Draw radiographs, brain planes and saliency maps, for notebooks and for people's own scans."""
 
 from collections.abc import Sequence
 

@@ -66,8 +66,8 @@ def test_the_shortest_axis_comes_last_and_a_tie_keeps_the_last(scan, axes):
 
 
 def test_only_axes_that_are_too_long_are_zoomed():
-    lie = geometry(np.empty((40, 10, 30)), (16, 31, 12))
-    assert (lie.axes, lie.zoomed) == ((0, 2, 1), (16, 30, 10))
+    place = geometry(np.empty((40, 10, 30)), (16, 31, 12))
+    assert (place.axes, place.zoomed) == ((0, 2, 1), (16, 30, 10))
 
 
 def reference(array, axis, size):
@@ -83,12 +83,12 @@ def reference(array, axis, size):
 @pytest.mark.parametrize("scan", [(45, 33, 20), (45, 12, 20), (20, 33, 9), (17, 33, 47)])
 def test_zooming_is_the_antialiased_triangle_filter(scan):
     array, shape = noise(*scan), (16, 16, 12)
-    lie = geometry(array, shape)
-    wanted = array.astype(np.float64).transpose(lie.axes)
-    for axis, size in enumerate(lie.zoomed):
+    place = geometry(array, shape)
+    wanted = array.astype(np.float64).transpose(place.axes)
+    for axis, size in enumerate(place.zoomed):
         if wanted.shape[axis] != size:
             wanted = reference(wanted, axis, size)
-    out = preprocess(array, shape)[0][tuple(slice(side) for side in lie.zoomed)]
+    out = preprocess(array, shape)[0][tuple(slice(side) for side in place.zoomed)]
     np.testing.assert_allclose(out, zscore(wanted), atol=2e-5)
 
 
@@ -127,22 +127,22 @@ def test_other_numbers_of_axes_are_refused(array, shape):
 @settings(max_examples=80, deadline=None)
 @given(SIDES, SHAPES, st.integers(0, 2**31))
 def test_points_go_both_ways(scan, shape, seed):
-    lie = geometry(np.empty(scan), shape)
+    place = geometry(np.empty(scan), shape)
     points = np.random.default_rng(seed).uniform(-5, 45, (20, 3))
-    np.testing.assert_allclose(lie.to_scan(lie.to_network(points)), points, atol=1e-9)
-    np.testing.assert_allclose(lie.to_network(lie.to_scan(points)), points, atol=1e-9)
+    np.testing.assert_allclose(place.to_scan(place.to_network(points)), points, atol=1e-9)
+    np.testing.assert_allclose(place.to_network(place.to_scan(points)), points, atol=1e-9)
 
 
 @settings(max_examples=80, deadline=None)
 @given(SIDES, SHAPES)
 def test_outer_edges_coincide(scan, shape):
-    lie = geometry(np.empty(scan), shape)
+    place = geometry(np.empty(scan), shape)
     corners = np.array(list(itertools.product(*((-0.5, side - 0.5) for side in scan))))
-    ends = np.array(list(itertools.product(*((-0.5, side - 0.5) for side in lie.zoomed))))
-    found = lie.to_network(corners)
-    assert {tuple(row) for row in found.round(9)} == {tuple(row) for row in ends}
+    ends = np.array(list(itertools.product(*((-0.5, side - 0.5) for side in place.zoomed))))
+    mapped = place.to_network(corners)
+    assert {tuple(row) for row in mapped.round(9)} == {tuple(row) for row in ends}
     centre = (np.array(scan) - 1) / 2
-    np.testing.assert_allclose(lie.to_network(centre[None])[0], (np.array(lie.zoomed) - 1) / 2, atol=1e-9)
+    np.testing.assert_allclose(place.to_network(centre[None])[0], (np.array(place.zoomed) - 1) / 2, atol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,58 +151,59 @@ def test_a_bright_voxel_lands_where_geometry_says(scan, shape, seed):
     voxel = np.random.default_rng(seed).integers(0, scan)
     array = np.zeros(scan, np.float32)
     array[tuple(voxel)] = 1
-    lie = geometry(array, shape)
+    place = geometry(array, shape)
     out = preprocess(array, shape)[0]
-    found = np.array(np.unravel_index(out.argmax(), out.shape))
-    exact = lie.to_network(voxel[None])[0]
-    assert (abs(found - exact) <= 0.5 + 1e-6).all()
+    peak = np.array(np.unravel_index(out.argmax(), out.shape))
+    exact = place.to_network(voxel[None])[0]
+    # The filter is cut at the edge and its weights sum to 1, so the outermost voxel is the peak up to 8/15 away.
+    assert (abs(peak - exact) <= 0.55).all()
 
 
 def test_a_blob_keeps_its_centre_of_mass():
     grid = np.stack(np.meshgrid(*map(np.arange, (90, 70, 60)), indexing="ij"), -1)
     centre = np.array([40.3, 31.6, 22.2])
     array = np.exp(-((grid - centre) ** 2).sum(-1) / (2 * 6**2)).astype(np.float32)
-    lie = geometry(array, (32, 32, 32))
+    place = geometry(array, (32, 32, 32))
     out = preprocess(array, (32, 32, 32))[0]
     mass = out - out.min()
     mass[mass < 0.01 * mass.max()] = 0
     places = np.stack(np.meshgrid(*map(np.arange, mass.shape), indexing="ij"), -1)
-    found = (places * mass[..., None]).sum((0, 1, 2)) / mass.sum()
-    np.testing.assert_allclose(lie.to_scan(found[None])[0], centre, atol=0.05)
+    mapped = (places * mass[..., None]).sum((0, 1, 2)) / mass.sum()
+    np.testing.assert_allclose(place.to_scan(mapped[None])[0], centre, atol=0.05)
 
 
 @settings(max_examples=60, deadline=None)
 @given(SIDES, SHAPES, st.integers(0, 2**31))
 def test_a_maps_peak_comes_back_to_its_voxel(scan, shape, seed):
-    lie = geometry(np.empty(scan), shape)
-    voxel = np.random.default_rng(seed).integers(0, lie.zoomed)
+    place = geometry(np.empty(scan), shape)
+    voxel = np.random.default_rng(seed).integers(0, place.zoomed)
     values = np.zeros(shape, np.float32)
     values[tuple(voxel)] = 1
-    back = lie.map_to_scan(values)
+    back = place.map_to_scan(values)
     assert back.shape == scan
-    found = np.array(np.unravel_index(back.argmax(), scan))
-    assert (abs(lie.to_network(found[None])[0] - voxel) <= 0.5 + 1e-6).all()
+    mapped = np.array(np.unravel_index(back.argmax(), scan))
+    assert (abs(place.to_network(mapped[None])[0] - voxel) <= 0.5 + 1e-6).all()
 
 
 @pytest.mark.parametrize("scan", [(20, 18, 10), (10, 18, 20), (18, 10, 20)])
 def test_a_map_of_a_scan_that_fits_comes_back_exactly(scan):
-    lie = geometry(np.empty(scan), (24, 24, 16))
+    place = geometry(np.empty(scan), (24, 24, 16))
     values = noise(24, 24, 16)
-    back = lie.map_to_scan(torch.from_numpy(values))
+    back = place.map_to_scan(torch.from_numpy(values))
     assert back.shape == scan
     assert back.dtype == np.float32
     for voxel in itertools.product(*map(range, scan)):
-        (there,) = np.rint(lie.to_network([voxel])).astype(int)
+        (there,) = np.rint(place.to_network([voxel])).astype(int)
         assert back[voxel] == values[tuple(there)]
 
 
 def test_a_linear_map_comes_back_linear():
     scan, shape = (60, 50, 40), (24, 24, 16)
-    lie = geometry(np.empty(scan), shape)
+    place = geometry(np.empty(scan), shape)
     values = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1) @ (1.0, 2.0, 3.0)
-    back = lie.map_to_scan(values)
+    back = place.map_to_scan(values)
     points = np.stack(np.meshgrid(*(np.arange(5, side - 5) for side in scan), indexing="ij"), -1).reshape(-1, 3)
-    np.testing.assert_allclose(back[tuple(points.T)], lie.to_network(points) @ (1, 2, 3), atol=1e-3)
+    np.testing.assert_allclose(back[tuple(points.T)], place.to_network(points) @ (1, 2, 3), atol=1e-3)
 
 
 def test_a_map_of_another_shape_is_refused():
@@ -218,12 +219,12 @@ REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "mri"
 @pytest.mark.parametrize("shape", [(64, 64, 32), (256, 256, 64)])
 def test_real_heads(name, shape):
     volume = load_volume(REAL / f"{name}.nii.gz")
-    out, lie = preprocess(volume, shape), geometry(volume, shape)
+    out, place = preprocess(volume, shape), geometry(volume, shape)
     assert out.shape == (1, *shape)
     assert np.isfinite(out).all()
-    inside = out[0][tuple(slice(side) for side in lie.zoomed)]
+    inside = out[0][tuple(slice(side) for side in place.zoomed)]
     assert inside.std() == pytest.approx(1, abs=1e-4)
-    assert lie.axes == (0, 1, 2)
-    assert lie.map_to_scan(out[0]).shape == volume.array.shape
+    assert place.axes == (0, 1, 2)
+    assert place.map_to_scan(out[0]).shape == volume.array.shape
     # Brought there and back, the head is a blurred version of itself.
-    assert np.corrcoef(lie.map_to_scan(out[0]).ravel(), volume.array.ravel())[0, 1] > 0.9
+    assert np.corrcoef(place.map_to_scan(out[0]).ravel(), volume.array.ravel())[0, 1] > 0.9

@@ -57,7 +57,7 @@ def scan(root: Path, number: int) -> Path:
     return next(root.rglob(f"*_run-{number}_T1w.nii.gz"))
 
 
-def found(split):
+def problems_of(split):
     return [(problem.line, problem.reason, problem.status) for problem in split.problems]
 
 
@@ -93,7 +93,7 @@ def test_an_error_in_use_is_the_scans_own(lay_out):
         if path == scan(root, 2):
             raise BadInput("constant", f"{path} is flat")
 
-    assert found(read_dataset(root, use)["train"]) == [(4, "constant", "error")]
+    assert problems_of(read_dataset(root, use)["train"]) == [(4, "constant", "error")]
 
 
 def test_damaged_volumes_of_every_kind_never_stop_the_rest(lay_out):
@@ -116,7 +116,7 @@ def test_damaged_volumes_of_every_kind_never_stop_the_rest(lay_out):
     (root / "sub-tr20" / "anat" / "sub-tr20_run-20_T1w.nii.gz").mkdir()
     nib.save(nib.Nifti1Image(head(22), None), scan(root, 22))
     dataset = read_dataset(root)
-    assert found(dataset["train"]) == [
+    assert problems_of(dataset["train"]) == [
         (2, "constant", "error"),
         (4, "not_finite", "error"),
         (6, "not_3d", "error"),
@@ -144,8 +144,8 @@ def test_table_problems_stand_with_their_split(lay_out):
         handle.write("x.nii\ts\ttest\tgood\t\t\ny.nii\ts\tdev\tclean\t\t\n")
     (root / "extra.nii").touch()
     dataset = read_dataset(root)
-    assert found(dataset["test"]) == [(18, "unknown_label", "error")]
-    assert found(dataset["train"]) == [(19, "unknown_split", "error"), (None, "no_row", "warning")]
+    assert problems_of(dataset["test"]) == [(18, "unknown_label", "error")]
+    assert problems_of(dataset["train"]) == [(19, "unknown_split", "error"), (None, "no_row", "warning")]
 
 
 def test_a_subject_in_two_splits_is_left_out_of_the_earlier(lay_out):
@@ -157,7 +157,7 @@ def test_a_subject_in_two_splits_is_left_out_of_the_earlier(lay_out):
         problems = dataset[split].problems
         assert [problem.reason for problem in problems] == ["in_two_splits"] * len(subjects)
         for problem, subject in zip(problems, subjects, strict=True):
-            assert f"is of subject {subject}, who is also in" in problem.message
+            assert f"{subject}_run" in problem.message
             assert f"left out of {split}" in problem.message
             assert problem.status == "error"
     assert not {r.subject for r in dataset["train"]} & {r.subject for r in dataset["test"]}
@@ -187,7 +187,9 @@ def test_a_missing_validation_split_is_drawn_by_subject(lay_out):
     assert (len(val), len(train)) == (4, 28)  # an eighth of the 8 with and of the 24 without an artifact
     assert not val & train
     assert sorted(dataset["val"].labels) == [0] * 7 + [1]
-    assert dataset["val"].notes == ["no validation split in scans.tsv: 8 scans of 4 subjects drawn from train (seed 0)"]
+    assert dataset["val"].notes == [
+        "no validation split in this folder: 8 images of 4 subjects drawn from train (seed 0)"
+    ]
     header, *lines = (root / "scans.tsv").read_text().splitlines()
     (root / "scans.tsv").write_text("\n".join([header, *reversed(lines)]))
     assert {record.subject for record in read_dataset(root)["val"]} == val

@@ -74,18 +74,6 @@ def test_preparing_twice_or_elsewhere_writes_the_same_bytes(root, prepared, tmp_
     assert str(tmp_path) not in (first / "problems.csv").read_text()
 
 
-def test_every_file_is_decoded_once(prepared, monkeypatch):
-    paths = []
-
-    def counting(path):
-        paths.append(path)
-        return load_volume(path)
-
-    monkeypatch.setattr("xiqa.data.files.volumes.load_volume", counting)
-    prepared()
-    assert len(paths) == len(set(paths)) == 17
-
-
 def test_what_a_simulator_noted_stands_in_the_records(root, prepared):
     truth = root / "derivatives" / "truth"
     for number, content in (
@@ -106,7 +94,7 @@ def test_what_a_simulator_noted_stands_in_the_records(root, prepared):
     assert ready.problems.empty
 
 
-def test_damaged_files_are_left_out_and_said(root, prepared):
+def test_damaged_files_are_left_out_and_listed(root, prepared):
     (root / "sub-0002/anat/sub-0002_run-1_T1w.nii.gz").write_bytes(b"")
     path = root / "sub-0014/anat/sub-0014_run-1_T1w.nii.gz"
     nib.save(nib.Nifti1Image(load_volume(path).array[..., None], np.eye(4)), path)
@@ -131,7 +119,7 @@ def test_notes_are_kept(root, prepared):
     text = (root / "scans.tsv").read_text()
     (root / "scans.tsv").write_text(text.replace("\tval\t", "\ttrain\t"))
     assert prepared().notes == [
-        "val: no validation split in scans.tsv: 2 scans of 2 subjects drawn from train (seed 0)"
+        "val: no validation split in this folder: 2 images of 2 subjects drawn from train (seed 0)"
     ]
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xiqa.data.shapes import Shape, parse_annotation
-from xiqa.localisation.challenge import OPERATING_POINTS, froc, interval, sensitivities, walk
+from xiqa.localisation.challenge import OPERATING_POINTS, froc, interval, rank, sensitivities
 
 
 def box(x1, y1, x2, y2):
@@ -60,9 +60,9 @@ def test_a_list_that_ends_early_is_padded_with_what_was_noted_last():
 
 def test_one_point_hits_every_object_that_contains_it_and_each_only_once():
     shapes = [[box(0, 0, 4, 4), box(2, 2, 6, 6), box(50, 50, 60, 60)]]
-    steps = walk([[(0.9, 3, 3), (0.8, 3, 3), (0.7, 5, 5)]], shapes)
-    assert steps.hits.tolist() == [2, 0, 0]
-    assert not steps.false.any()
+    ranked = rank([[(0.9, 3, 3), (0.8, 3, 3), (0.7, 5, 5)]], shapes)
+    assert ranked.hits.tolist() == [2, 0, 0]
+    assert not ranked.false.any()
     assert froc([[(0.9, 3, 3)]], shapes)[0] == pytest.approx(2 / 3)
 
 
@@ -133,10 +133,10 @@ def made(seed, count=30):
 
 def test_an_image_drawn_twice_is_two_images():
     points, shapes = made(0)
-    steps, times = walk(points, shapes), np.random.default_rng(1).integers(0, 3, len(points))
-    again = times[steps.image]
+    ranked, times = rank(points, shapes), np.random.default_rng(1).integers(0, 3, len(points))
+    again = times[ranked.image]
     fast = sensitivities(
-        np.repeat(steps.hits, again), np.repeat(steps.false, again), times.sum(), (times * steps.objects).sum()
+        np.repeat(ranked.hits, again), np.repeat(ranked.false, again), times.sum(), (times * ranked.objects).sum()
     )
     slow = froc(np.repeat(np.array(points, object), times), np.repeat(np.array(shapes, object), times))
     assert fast == pytest.approx(slow[1]["sensitivity"].to_numpy())
@@ -144,19 +144,19 @@ def test_an_image_drawn_twice_is_two_images():
 
 def test_the_interval_surrounds_the_score_and_repeats():
     points, shapes = made(2)
-    score, steps = froc(points, shapes)[0], walk(points, shapes)
-    low, high = interval(steps)
+    score, ranked = froc(points, shapes)[0], rank(points, shapes)
+    low, high = interval(ranked)
     assert 0 < low < score < high < 1
-    assert interval(steps) == (low, high) != interval(steps, seed=1)
+    assert interval(ranked) == (low, high) != interval(ranked, seed=1)
 
 
 def test_few_units_give_a_wide_interval():
     points, shapes = made(3, count=12)
-    steps = walk(points * 5, shapes * 5)
-    alone, grouped = interval(steps), interval(steps, units=list(range(12)) * 5)
+    ranked = rank(points * 5, shapes * 5)
+    alone, grouped = interval(ranked), interval(ranked, units=list(range(12)) * 5)
     assert grouped[1] - grouped[0] > 1.5 * (alone[1] - alone[0])
-    assert interval(steps, units=["p"] * 60) == pytest.approx((froc(points, shapes)[0],) * 2, abs=0.05)
+    assert interval(ranked, units=["p"] * 60) == pytest.approx((froc(points, shapes)[0],) * 2, abs=0.05)
 
 
 def test_no_object_no_interval():
-    assert np.isnan(interval(walk([[(0.5, 1, 1)]], [[]]))).all()
+    assert np.isnan(interval(rank([[(0.5, 1, 1)]], [[]]))).all()

@@ -49,16 +49,16 @@ def test_a_map_without_a_peak_has_none():
 def test_peaks_are_apart_the_highest_first_and_highest_around(seed, tolerance, levels):
     # Few levels: plateaus and ties.
     saliency = np.random.default_rng(seed).integers(0, levels, (24, 30)).astype(np.float32)
-    found = peaks(saliency, 0.7, tolerance)
-    probabilities = [p for p, _, _ in found]
+    result = peaks(saliency, 0.7, tolerance)
+    probabilities = [p for p, _, _ in result]
     assert probabilities == sorted(probabilities, reverse=True)
     assert probabilities[0] == pytest.approx(0.7)
-    assert (found[0][1], found[0][2]) == np.unravel_index(saliency.argmax(), saliency.shape)
-    places = np.array([(row, column) for _, row, column in found])
+    assert (result[0][1], result[0][2]) == np.unravel_index(saliency.argmax(), saliency.shape)
+    places = np.array([(row, column) for _, row, column in result])
     distances = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
     assert (distances + 1e9 * np.eye(len(places)) >= tolerance).all()
     reach = int(np.ceil(tolerance))
-    for probability, row, column in found:
+    for probability, row, column in result:
         around = saliency[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
         assert saliency[row, column] == around.max() > saliency.min()
         assert probability == pytest.approx(0.7 * (saliency[row, column] - saliency.min()) / np.ptp(saliency))

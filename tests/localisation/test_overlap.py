@@ -29,18 +29,18 @@ def test_energy_does_not_depend_on_the_unit():
 
 def test_nothing_below_zero_is_counted():
     maps = np.array([[[-5.0, 1.0], [1.0, 0.0]], [[-1.0, -2.0], [-3.0, -4.0]]])
-    found = energy_pointing_game(maps, np.array([[[True, True], [False, False]]] * 2))
-    assert found[0] == 0.5
-    assert np.isnan(found[1])
+    result = energy_pointing_game(maps, np.array([[[True, True], [False, False]]] * 2))
+    assert result[0] == 0.5
+    assert np.isnan(result[1])
 
 
 @pytest.mark.parametrize("measure", [energy_pointing_game, average_precision, lambda *a: iou_curve(*a, [0.5])["iou"]])
 def test_no_verdict_is_nan(measure):
     maps, truth = torch.rand(5, 12, 16), masks(5)
     maps[0], maps[1], maps[2, 3, 3], truth[3] = 0, 1, float("nan"), False
-    found = np.asarray(measure(maps, truth))
-    assert np.isnan(found[:4]).all()
-    assert 0 < found[4] < 1
+    result = np.asarray(measure(maps, truth))
+    assert np.isnan(result[:4]).all()
+    assert 0 < result[4] < 1
 
 
 @pytest.mark.parametrize("measure", [energy_pointing_game, average_precision, iou_curve])

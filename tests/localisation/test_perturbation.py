@@ -46,21 +46,21 @@ def test_the_area_is_the_trapezoid():
     images = torch.ones(2, 1, 2, 2, dtype=torch.float64)
     maps = torch.stack([WEIGHTS, -WEIGHTS])
     frame = insertion_deletion(Weighing(WEIGHTS), images, maps, target=1, steps=4, baseline=0)
-    found = area(frame.sample(frac=1, random_state=0))
+    result = area(frame.sample(frac=1, random_state=0))
     p = sigmoid([0, 2, 2.5, 2.75, 1.75])
-    assert found["image"].tolist() == [0, 1]
-    assert found["insertion"][0] == pytest.approx((p[1:] + p[:-1]).mean() / 2)
-    assert found["insertion"][0] > found["insertion"][1]
-    assert found["deletion"][0] < found["deletion"][1]
+    assert result["image"].tolist() == [0, 1]
+    assert result["insertion"][0] == pytest.approx((p[1:] + p[:-1]).mean() / 2)
+    assert result["insertion"][0] > result["insertion"][1]
+    assert result["deletion"][0] < result["deletion"][1]
 
 
 def test_the_predicted_class_of_the_intact_image():
     images = torch.ones(1, 1, 2, 2, dtype=torch.float64)
     predicted_none = insertion_deletion(Weighing(WEIGHTS, offset=-5), images, WEIGHTS[None], steps=2, baseline=0)
     assert curve(predicted_none, "deletion") == pytest.approx(1 - sigmoid([-3.25, -5.75, -5]))
-    each = torch.tensor([1])
-    told = insertion_deletion(Weighing(WEIGHTS, offset=-5), images, WEIGHTS[None], each, steps=2, baseline=0)
-    assert curve(told, "deletion") == pytest.approx(sigmoid([-3.25, -5.75, -5]))
+    target = torch.tensor([1])
+    of_class_1 = insertion_deletion(Weighing(WEIGHTS, offset=-5), images, WEIGHTS[None], target, steps=2, baseline=0)
+    assert curve(of_class_1, "deletion") == pytest.approx(sigmoid([-3.25, -5.75, -5]))
 
 
 def test_ties_go_by_raster_order():
@@ -115,8 +115,8 @@ def test_a_map_without_a_peak_has_no_order():
     maps = torch.stack([torch.ones(2, 2), torch.full((2, 2), float("nan")), WEIGHTS.float()])
     frame = insertion_deletion(Weighing(WEIGHTS), torch.ones(3, 1, 2, 2).double(), maps, 1, steps=2, baseline=0)
     assert frame.groupby("image")["probability"].apply(lambda p: p.isna().all()).tolist() == [True, True, False]
-    found = area(frame)
-    assert found[["insertion", "deletion"]].isna().all(axis=1).tolist() == [True, True, False]
+    result = area(frame)
+    assert result[["insertion", "deletion"]].isna().all(axis=1).tolist() == [True, True, False]
 
 
 def test_the_network_is_left_as_it_was():
@@ -157,6 +157,6 @@ def test_pictures_pass_in_batches_and_the_ends_only_once():
     ],
 )
 def test_what_does_not_fit_is_refused(changes, word):
-    given = {"images": torch.ones(1, 1, 2, 2).double(), "maps": WEIGHTS[None], "target": 1} | changes
+    arguments = {"images": torch.ones(1, 1, 2, 2).double(), "maps": WEIGHTS[None], "target": 1} | changes
     with pytest.raises(ValueError, match=word):
-        insertion_deletion(Weighing(WEIGHTS), **given)
+        insertion_deletion(Weighing(WEIGHTS), **arguments)

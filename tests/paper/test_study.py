@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from xiqa import recipes
-from xiqa.data.files.pictures import write_png
 from xiqa.paper.study import Experiment
 from xiqa.training import images as training
 
@@ -33,7 +33,7 @@ def test_real_data_have_a_run_of_their_own(folders):
 
 def test_the_fingerprint_of_a_real_folder_follows_its_content(folders):
     root = folders / "films"
-    write_png(root / "a.png", np.eye(40))
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(root / "a.png")
     study = Experiment("smoke", object_cxr=root)
     first = study.fingerprint("object_cxr")
     assert study.fingerprint("object_cxr") == first

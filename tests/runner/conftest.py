@@ -1,4 +1,4 @@
-"""A toy paper: the real runner and step table around notebooks that import nothing heavy."""
+"""A toy paper: the real runner, store and command line around a study that imports nothing heavy."""
 
 import os
 import shutil
@@ -12,36 +12,85 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 RECIPES = """
-PROFILES = {"quick": type("Profile", (), {"embedded": {"object_cxr": {"size": 8}}})}
-PRODUCTS = {"01_data": ["table_datasets"], "02_training": [], "03_saliency": ["fig_layers"], "05_pointing_game": []}
+PROFILES = {"quick": type("Profile", (), {"meaning": "a toy"})}
+PRODUCTS = {"01_data": ["table_datasets"], "03_saliency": ["fig_layers"], "05_pointing_game": [], "A1_more": []}
 IMAGES = ("object_cxr",)
 DATASETS = dict.fromkeys(PRODUCTS, IMAGES)
-NOT_RUN = {"table_3_lvot": "it waits for its data"}
-SHARING = {}
-UNTRAINED = ()
-LENGTH = {}
 EPOCHS = 1
 
 
-def audited(profile):
-    return {}
-
-
-def training_steps(profile, weights=None):
-    return {"pretext-net": (), "net-s0": ("pretext-net",)}
-
-
-def datasets(profile, notebook, recipe=None):
-    return () if recipe == "pretext-net" else IMAGES
-
-
-def resolved(profile, notebook, recipe=None, weights=None):
-    return {"epochs": EPOCHS} if recipe == "net-s0" else {}
+def resolved(profile, notebook, weights=None):
+    return {"epochs": EPOCHS} if notebook == "03_saliency" else {}
 """
 
-EMBEDDED = """
-def fingerprint(name, spec):
-    return f"{name} {spec}"
+STUDY = """
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xiqa.store.digests import folder_digest
+from xiqa.store.store import Store
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    entries: Callable
+    needs: tuple = ()
+    notebooks: tuple = ()
+
+
+class Folder:
+    def __init__(self, folder):
+        self.folder = folder
+
+    @property
+    def fingerprint(self):
+        return folder_digest(self.folder)
+
+
+class Study:
+    def __init__(self, profile, object_cxr=None, lvot=None, mri=None, weights=None, compute=True):
+        self.real = {name: Path(f) for name, f in (("object_cxr", object_cxr), ("lvot", lvot), ("mri", mri)) if f}
+        self.data_sets = {name: Folder(folder) for name, folder in self.real.items()}
+        self.store = Store(os.environ.get("XIQA_RUN", profile), compute=compute)
+"""
+
+JOBS = """
+from xiqa.paper.study import Job, Study
+
+
+def read(study):
+    data = study.data_sets["object_cxr"].fingerprint if study.real else ""
+    return study.store.path("xiqa.work.read", data=data)
+
+
+def train(study):
+    return study.store.path("xiqa.work.train", films=read(study))
+
+
+def jobs(study, appendix=True):
+    made = [
+        Job("data:films", read, (), ("01_data",)),
+        Job("train:net", train, ("data:films",), ("03_saliency", "05_pointing_game")),
+    ]
+    return {job.name: job for job in made}
+
+
+def perform(arguments, name):
+    study = Study(**arguments)
+    jobs(study)[name].entries(study)
+"""
+
+WORK = """
+def read(folder):
+    (folder / "films.txt").write_text("two films")
+
+
+def train(folder, films):
+    print("training")
+    (folder / "weights.txt").write_text((films / "films.txt").read_text() + " learned")
 """
 
 TOY = """
@@ -73,7 +122,6 @@ NOTEBOOK = """# %% [markdown]
 # %% tags=["parameters"]
 profile = "quick"
 object_cxr = None
-recipe = None
 
 # %% [markdown]
 # ## The work
@@ -87,11 +135,11 @@ from xiqa import toy
 print("end of", profile)
 """
 
-WORK = {
+NOTEBOOKS = {
     "01_data": 'toy.make("table_datasets")',
-    "02_training": "recipe",
     "03_saliency": 'toy.make("fig_layers")',
     "05_pointing_game": "1 + 1",
+    "appendix/A1_more": "2 + 2",
 }
 
 
@@ -134,27 +182,26 @@ class Toy:
         assert old in text
         (self.root / path).write_text(text.replace(old, new))
 
-    def work(self, name: str, code: str) -> None:
+    def notebook(self, name: str, code: str) -> None:
         """Give a notebook other work to do."""
         (self.root / f"notebooks/{name}.py").write_text(NOTEBOOK.format(title=f"Toy {name}", work=code))
 
 
 def _lay_out(root: Path) -> Toy:
     toy = Toy(root)
-    root.mkdir(parents=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    (root / "notebooks" / "appendix").mkdir(parents=True)
     shutil.copy(ROOT / "run_all.py", root)
-    shutil.copytree(ROOT / "xiqa/runner", root / "xiqa/runner", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks/jupytext.toml", root / "notebooks")
-    (root / "xiqa/__init__.py").write_text("")
-    (root / "xiqa/recipes.py").write_text(RECIPES)
-    (root / "xiqa/synthetic").mkdir()
-    (root / "xiqa/synthetic/__init__.py").write_text("")
-    (root / "xiqa/synthetic/embedded.py").write_text(EMBEDDED)
-    (root / "xiqa/toy.py").write_text(TOY)
-    (root / "xiqa/inner.py").write_text('WORD = "word"  # a comment\n')
-    for name, work in WORK.items():
-        toy.work(name, work)
+    for package in ("runner", "store"):
+        shutil.copytree(ROOT / "xiqa" / package, root / "xiqa" / package, ignore=ignore)
+    (root / "xiqa/paper").mkdir()
+    files = {"recipes": RECIPES, "paper/study": STUDY, "paper/jobs": JOBS, "work": WORK, "toy": TOY}
+    files |= {"inner": 'WORD = "word"  # a comment\n', "__init__": "", "paper/__init__": ""}
+    for name, text in files.items():
+        (root / f"xiqa/{name}.py").write_text(text)
+    for name, work in NOTEBOOKS.items():
+        toy.notebook(name, work)
     return toy
 
 

@@ -44,7 +44,7 @@ def spec(tmp_path):
             "products": [],
             "timeout": timeout,
             "environment": {},
-            "cores": [],
+            "module": "xiqa.runner.execute",
         } | {name: str(tmp_path / path) for name, path in places.items()}
 
     return made

@@ -45,40 +45,52 @@ def test_report_and_pages_load_nothing(toy):
         else:
             assert (folder / link).is_file(), link
     pages = sorted((folder / "pages").iterdir())
-    assert len(pages) == 6
+    assert [page.stem for page in pages] == ["01_data", "03_saliency", "05_pointing_game"]
     for page in pages:
         assert _read(page).loaded == []
 
 
-def test_report_has_every_product_step_and_reason(toy):
+def test_report_has_every_product_job_and_notebook(toy):
     text = (toy.root / "results/quick/report.html").read_text()
-    for word in ("2 of 3", "table_datasets", "fig_layers", "A caption", "stand-in", "it waits for its data", "torch "):
+    for word in ("table_datasets", "fig_layers", "A caption", "stand-in", "torch ", "train:net", "05_pointing_game"):
         assert word in text
-    assert text.count("02_training:") == 2
+    assert "<b>2 of 2</b> tables and figures made, <b>2</b> by this run" in text
+    toy.run("--only", "01", "--force", "01")
+    text = (toy.root / "results/quick/report.html").read_text()
+    assert "<b>2 of 2</b> tables and figures made, <b>1</b> by this run" in text
 
 
-def test_report_after_a_change_says_what_is_out_of_date(toy):
+def test_report_after_a_change_shows_what_is_out_of_date(toy):
     toy.edit("notebooks/03_saliency.py", "profile)", "profile, 2)")
     toy.run("--only", "01")
     text = (toy.root / "results/quick/report.html").read_text()
     assert "the code of 03_saliency.py changed" in text
-    assert "1 of 3" in text
+    assert "<b>1 of 2</b>" in text
+
+
+def test_numbers_that_mean_nothing_are_marked_on_every_page(toy):
+    toy.edit("xiqa/recipes.py", '"quick"', '"smoke"')
+    toy.edit("xiqa/recipes.py", '"a toy"', '"its numbers mean nothing"')
+    toy.run("--profile", "smoke")
+    folder = toy.root / "results/smoke"
+    for page in [folder / "report.html", *(folder / "pages").iterdir()]:
+        assert "The numbers of this page mean nothing" in page.read_text()
 
 
 def test_text_of_a_notebook_cannot_break_the_page(toy):
-    toy.work("03_saliency", 'toy.make("fig_layers", caption="<script>alert(1)</script> & so on")')
+    toy.notebook("03_saliency", 'toy.make("fig_layers", caption="<script>alert(1)</script> & so on")')
     toy.run("--only", "03")
     text = (toy.root / "results/quick/report.html").read_text()
     assert "<script" not in text
     assert "&lt;script&gt;" in text
 
 
-def test_publish_writes_the_twins_of_the_steps_asked_for(toy):
-    assert "Published 02_training.ipynb." in toy.run("--only", "02", "--publish")
+def test_publish_writes_the_twins_of_the_notebooks_chosen(toy):
+    assert "Published 03_saliency.ipynb." in toy.run("--only", "03", "--publish")
     notebooks = toy.root / "notebooks"
-    assert [path.name for path in notebooks.glob("*.ipynb")] == ["02_training.ipynb"]
-    assert twins.same_code(notebooks / "02_training.py", notebooks / "02_training.ipynb")
-    cells = nbformat.read(notebooks / "02_training.ipynb", 4).cells
+    assert [path.name for path in notebooks.glob("*.ipynb")] == ["03_saliency.ipynb"]
+    assert twins.same_code(notebooks / "03_saliency.py", notebooks / "03_saliency.ipynb")
+    cells = nbformat.read(notebooks / "03_saliency.ipynb", 4).cells
     assert cells[-1].outputs[0].text == "end of quick\n"
 
 

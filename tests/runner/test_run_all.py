@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,77 +12,100 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = ["01_data", "02_training:pretext-net", "02_training:net-s0", "02_training", "03_saliency", "05_pointing_game"]
+JOBS = ["data:films", "train:net"]
+NOTEBOOKS = ["01_data", "03_saliency", "05_pointing_game"]
+STEPS = [*JOBS, *NOTEBOOKS]
 
 
 def explained(toy) -> dict[str, list[str]]:
-    """Step -> reasons why it would run."""
-    found, current = {}, None
+    """Job or notebook -> reasons why it would run."""
+    reasons, current = {}, None
     for line in toy.run("--explain").splitlines():
         if line.startswith("  ") and not line.startswith("   "):
-            current = found.setdefault(line.split()[0], [])
-        elif line.startswith("      ") and "depends on" not in line:
+            current = reasons.setdefault(line.split()[0], [])
+        elif line.startswith("      "):
             current.append(line.strip())
-    return {name: reasons for name, reasons in found.items() if reasons}
+    return {name: lines for name, lines in reasons.items() if lines}
 
 
 def test_first_run_makes_everything_and_the_second_repeats_nothing(toy):
     for step in STEPS:
-        assert f"done  {step}" in toy.first
+        assert f"  {step}  " in toy.first
+    assert toy.first.count("done") == len(STEPS)
     assert (toy.root / "figures/quick/table_datasets.tex").is_file()
-    said = toy.run()
-    assert "0 to run" in said
-    assert said.count("nothing changed since") == len(STEPS)
+    second = toy.run()
+    assert "0 to run" in second
+    assert "5 skipped in" in second
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "reason", "steps"),
     [
         ("notebooks/01_data.py", "profile)", "profile, 1)", "the code of 01_data.py changed", ["01_data"]),
-        ("xiqa/inner.py", "word", "other", "the code of xiqa.inner changed", STEPS),
-        ("xiqa/recipes.py", "EPOCHS = 1", "EPOCHS = 2", "the recipe's epochs changed from 1 to 2", STEPS[2:3]),
-        ("xiqa/recipes.py", '"size": 8', '"size": 9', "the data object_cxr changed", ["01_data", *STEPS[2:]]),
+        ("xiqa/inner.py", "word", "other", "the code of xiqa.inner changed", NOTEBOOKS),
+        ("xiqa/recipes.py", "EPOCHS = 1", "EPOCHS = 2", "the recipe's epochs changed from 1 to 2", ["03_saliency"]),
+        ("xiqa/work.py", "two films", "2 films", "the code of xiqa.work changed", ["data:films"]),
         ("figures/quick/fig_layers.csv", "1.25", "1.26", "quick/fig_layers.csv was changed since", ["03_saliency"]),
     ],
 )
 def test_what_a_change_reruns_and_why(toy, path, old, new, reason, steps):
     toy.edit(path, old, new)
-    found = explained(toy)
-    assert [name for name, reasons in found.items() if any(reason in r for r in reasons)] == steps
-    # Everything else that runs does so because of a step before it.
-    for name in found.keys() - set(steps):
-        assert all(r.startswith("step ") for r in found[name])
-    if path == "xiqa/recipes.py" and "EPOCHS" in old:
-        assert list(found) == STEPS[2:]
+    reasons = explained(toy)
+    assert [name for name, lines in reasons.items() if any(reason in line for line in lines)] == steps
+    # Everything else that may run waits for a job before it.
+    for name in reasons.keys() - set(steps):
+        assert all(line.endswith(" runs") for line in reasons[name])
+
+
+def ended(output: str, word: str) -> list[str]:
+    """Names that ended with a word: done, skipped, FAILED ..."""
+    return re.findall(rf"^ +{word} +\d+ of \d+  (\S+)", output, flags=re.MULTILINE)
+
+
+def test_a_job_that_writes_the_same_bytes_ends_the_chain(toy):
+    toy.edit("xiqa/work.py", '"two films"', '"two " + "films"')
+    # Both functions stand in one module, so both run; what they write is the same, so no notebook does.
+    output = toy.run()
+    assert ended(output, "done") == JOBS
+    assert ended(output, "skipped") == NOTEBOOKS
+    toy.edit("xiqa/work.py", " learned", " learned much")
+    output = toy.run()
+    assert sorted(ended(output, "done")) == sorted([*JOBS, "03_saliency", "05_pointing_game"])
+    assert ended(output, "skipped") == ["01_data"]
 
 
 def test_wording_reruns_nothing(toy):
     toy.edit("notebooks/01_data.py", "# What it does.", "# What it really does.")
     toy.edit("notebooks/01_data.py", "from xiqa import toy", "# a remark\nfrom xiqa import toy")
     toy.edit("xiqa/inner.py", "# a comment", "# another")
-    toy.edit("xiqa/recipes.py", "NOT_RUN", "# no code of ours\nNOT_RUN")
     toy.edit("xiqa/toy.py", "def make", "\n\ndef make")
     assert explained(toy) == {}
 
 
-def test_a_missing_product_or_notebook_is_made_again(toy):
+def test_a_missing_product_notebook_or_entry_is_made_again(toy):
     (toy.root / "figures/quick/table_datasets.md").unlink()
     (toy.root / "results/quick/notebooks/05_pointing_game.ipynb").unlink()
-    found = explained(toy)
-    assert found == {
+    assert explained(toy) == {
         "01_data": ["figures/quick/table_datasets.md is missing"],
         "05_pointing_game": ["its executed notebook is gone"],
     }
-    assert "done  01_data" in toy.run("--only", "01")
+    assert ended(toy.run("--only", "01"), "done") == ["01_data"]
     assert (toy.root / "figures/quick/table_datasets.md").is_file()
-    assert list(explained(toy)) == ["05_pointing_game"]
+    (entry,) = (toy.root / "results/quick/store/train").glob("*/entry.json")
+    entry.unlink()
+    assert explained(toy)["train:net"] == ["its entry is gone"]
 
 
 def test_force_runs_again_and_from_leaves_out_what_is_before(toy):
-    said = toy.run("--from", "03", "--force", "05")
-    assert "skipped  03_saliency" in said
-    assert "it is forced" in said
-    assert "01_data" not in said
+    output = toy.run("--from", "03", "--force", "05", "train")
+    assert output.count("it is forced") == 2
+    assert ended(output, "skipped") == ["03_saliency"]
+    assert "01_data" not in output
+
+
+def test_the_appendix_runs_when_it_is_wanted(toy):
+    assert "A1_more" not in toy.first
+    assert ended(toy.run("--appendix", "--only", "01", "A1"), "done") == ["A1_more"]
 
 
 def test_damaged_manifest_counts_as_none(toy):
@@ -89,39 +113,46 @@ def test_damaged_manifest_counts_as_none(toy):
     assert explained(toy) == {"01_data": ["it never ran to its end"]}
 
 
-def test_failing_cell_is_located_and_what_depends_on_it_waits(toy):
-    toy.work(
-        "02_training", "x = 1\n\n\ndef broken():\n    raise KeyError('no such\\nthing')\n\n\nif recipe:\n    broken()"
-    )
-    said = toy.run(code=1)
-    source = (toy.root / "notebooks/02_training.py").read_text().splitlines()
-    line = source.index("    broken()") + 1
-    assert "02_training:pretext-net failed: KeyError: 'no such\\nthing'" in said
-    assert f'in notebooks/02_training.py, line {line} (code cell 2, under "The work")' in said
-    assert "partial notebook results/quick/notebooks/02_training-pretext-net.ipynb" in said
-    assert "skipped  01_data" in said
-    assert "because 02_training:pretext-net failed" in said
-    assert "To go on: make paper" in said
-    partial = json.loads((toy.root / "results/quick/notebooks/02_training-pretext-net.ipynb").read_text())
-    assert partial["metadata"]["xiqa"]["status"] == "failed"
-    assert partial["metadata"]["papermill"]["input_path"] == "notebooks/02_training.py"
-    assert "KeyError" in (toy.root / "results/quick/report.html").read_text()
+def test_a_failing_job_is_located_and_what_depends_on_it_waits(toy):
+    toy.edit("xiqa/work.py", 'print("training")', 'raise KeyError("no such\\nthing")')
+    output = toy.run(code=1)
+    assert "train:net failed: KeyError: 'no such\\nthing'" in output
+    assert "raised in xiqa/work.py, line " in output
+    assert "log results/quick/logs/train-net.log" in output
+    assert "KeyError" in (toy.root / "results/quick/logs/train-net.log").read_text()
+    assert output.count("because train:net failed") == 2
+    assert "To go on: make paper" in output
+    assert not list((toy.root / "results/quick/store/train").glob(".*-*/"))
     # A failure is never kept: repaired, the run goes on there.
-    toy.edit("notebooks/02_training.py", "    broken()", "    pass")
-    assert "done  02_training:pretext-net" in toy.run("--only", "01", "02_training:pretext")
+    toy.edit("xiqa/work.py", 'raise KeyError("no such\\nthing")', "pass")
+    assert "done" in toy.run("--only", "train")
 
 
-def test_place_in_the_package_is_named(toy):
-    toy.edit("xiqa/toy.py", "    folder =", "    1 / 0\n    folder =")
-    said = toy.run("--only", "03", code=1)
-    assert "ZeroDivisionError" in said
-    assert "raised in xiqa/toy.py, line " in said
+def test_failing_cell_is_located(toy):
+    toy.notebook("03_saliency", "x = 1\n\n\ndef broken():\n    raise KeyError('no such thing')\n\n\nbroken()")
+    output = toy.run(code=1)
+    line = (toy.root / "notebooks/03_saliency.py").read_text().splitlines().index("broken()") + 1
+    assert "03_saliency failed: KeyError: 'no such thing'" in output
+    assert f'in notebooks/03_saliency.py, line {line} (code cell 2, under "The work")' in output
+    assert "partial notebook results/quick/notebooks/03_saliency.ipynb" in output
+    partial = json.loads((toy.root / "results/quick/notebooks/03_saliency.ipynb").read_text())
+    assert partial["metadata"]["xiqa"]["status"] == "failed"
+    assert "KeyError" in (toy.root / "results/quick/report.html").read_text()
 
 
-def test_bad_input_is_one_sentence_and_exit_code_2(toy):
-    toy.work("01_data", "raise toy.BadInput('train.csv has no column image_name: add a header.')")
-    said = toy.run("--only", "01", code=2)
-    assert "\ntrain.csv has no column image_name: add a header.\n" in said
+@pytest.mark.parametrize("place", ["notebook", "job"])
+def test_bad_input_is_one_sentence_and_exit_code_2(toy, place):
+    if place == "notebook":
+        toy.notebook("01_data", "raise toy.BadInput('train.csv has no column image_name: add a header.')")
+    else:
+        toy.edit("xiqa/work.py", "def read(folder):", "from xiqa.toy import BadInput\n\n\ndef read(folder):")
+        toy.edit(
+            "xiqa/work.py",
+            '    (folder / "films.txt")',
+            "    raise BadInput('train.csv has no column image_name: add a header.')\n    (folder / \"films.txt\")",
+        )
+    output = toy.run("--only", "01", code=2)
+    assert "\ntrain.csv has no column image_name: add a header.\n" in output
 
 
 @pytest.mark.parametrize(
@@ -134,19 +165,24 @@ def test_bad_input_is_one_sentence_and_exit_code_2(toy):
     ],
 )
 def test_what_papermill_calls_completed_is_a_failure(toy, work, message):
-    toy.work("01_data", work)
-    said = toy.run("--only", "01", code=1)
-    assert message in said
+    toy.notebook("01_data", work)
+    assert message in toy.run("--only", "01", code=1)
     assert not (toy.root / "figures/quick/table_datasets.csv").exists()
     status = json.loads((toy.root / "results/quick/notebooks/01_data.ipynb").read_text())["metadata"]["xiqa"]["status"]
     assert status == "failed"
     assert not (toy.root / "results/quick/manifests/01_data.json").exists()
 
 
+def test_a_job_whose_process_dies_fails_alone(toy):
+    toy.edit("xiqa/work.py", 'print("training")', "import os\n    os.kill(os.getpid(), 9)")
+    output = toy.run("--force", "01", code=1)
+    assert "train:net failed: DeadWorker: its process died (killed, or out of memory)" in output
+    assert "01_data" in ended(output, "done")
+
+
 def test_sources_that_change_during_a_run_are_not_taken_for_what_ran(toy):
-    toy.work("05_pointing_game", "p = '../xiqa/inner.py'\nopen(p, 'a').write('LATER = 1\\n')\n'LATER'")
-    assert "done  05_pointing_game  in" in (said := toy.run("--only", "05"))
-    assert "but its sources changed while it ran, so it will run again" in said
+    toy.notebook("05_pointing_game", "p = '../xiqa/inner.py'\nopen(p, 'a').write('LATER = 1\\n')\n'LATER'")
+    assert "but its sources changed while it ran, so it will run again" in toy.run("--only", "05")
     toy.edit("xiqa/inner.py", "LATER = 1\n", "")
     assert explained(toy)["05_pointing_game"] == ["its sources changed while it ran"]
 
@@ -154,15 +190,14 @@ def test_sources_that_change_during_a_run_are_not_taken_for_what_ran(toy):
 def test_check_that_does_not_hold_is_exit_code_3(toy):
     line = json.dumps({"name": "direction", "ok": False, "sentence": "A is not above B."})
     code = "from pathlib import Path\n\np = Path('../results/quick/checks')\np.mkdir()\n"
-    toy.work("05_pointing_game", code + f"(p / '05_pointing_game.json').write_text({line!r})")
-    said = toy.run("--only", "05", code=3)
-    assert "Check direction does not hold: A is not above B." in said
+    toy.notebook("05_pointing_game", code + f"(p / '05_pointing_game.json').write_text({line!r})")
+    assert "Check direction does not hold: A is not above B." in toy.run("--only", "05", code=3)
     assert "A is not above B." in (toy.root / "results/quick/report.html").read_text()
 
 
-def _wait_for(path: Path, seconds: float = 30) -> None:
+def _wait_for(path: Path, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
-    while not path.exists():
+    while not (path.exists() and path.read_text()):
         assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.05)
 
@@ -174,117 +209,129 @@ def _alive(pid: int) -> bool:
         return False
 
 
+SLEEP = "import os, time\n{0}open({1!r}, 'w').write(str(os.getpid()))\n{0}time.sleep(60)"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_broken_off_in_the_middle_then_resumed(toy, number):
-    toy.work(
-        "02_training",
-        "import os, time\nfrom pathlib import Path\n\nhere = Path('../here')\n"
-        "if not here.exists():\n    here.write_text(str(os.getpid()))\n    time.sleep(60)",
-    )
-    started = time.monotonic()
-    process = toy.start("--only", "01", "02_training:pretext", "--force", "02_training:pretext")
-    _wait_for(toy.root / "here")
+@pytest.mark.parametrize("kind", ["notebook", "job"])
+def test_broken_off_in_the_middle_then_resumed(toy, number, kind):
+    here = str(toy.root / "here")
+    if kind == "job":
+        toy.edit("xiqa/work.py", 'print("training")', SLEEP.format("    ", here))
+    else:
+        toy.notebook("03_saliency", SLEEP.format("", here))
+    process = toy.start("--only", "03", "05", "--force", "05")
+    _wait_for(Path(here))
     process.send_signal(number)
-    said = process.communicate(timeout=30)[0]
-    assert process.returncode == 130, said
-    assert time.monotonic() - started < 30
-    assert "stopped  02_training:pretext-net" in said
-    assert "To go on: " in said
-    assert "run_all.py --only 01 02_training:pretext\n" in said
-    assert not _alive(int((toy.root / "here").read_text()))
-    assert (toy.root / "results/quick/notebooks/02_training-pretext-net.ipynb").is_file()
-    again = toy.run("--only", "01", "02_training:pretext")
-    assert "skipped  01_data" in again
-    assert "done  02_training:pretext-net" in again
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "stopped" in output
+    assert output.count("run_all.py --only 03 05\n") == 1
+    assert not _alive(int(Path(here).read_text()))
+    report = (toy.root / "results/quick/report.html").read_text()
+    assert "This run was interrupted" in report
+    if kind == "job":
+        toy.edit("xiqa/work.py", SLEEP.format("    ", here), 'print("training")')
+    else:
+        toy.notebook("03_saliency", 'toy.make("fig_layers")')
+    assert "03_saliency" in toy.run("--only", "03")
 
 
-def test_killed_runner_leaves_nothing_behind(toy):
-    toy.work("05_pointing_game", "import os, time\n\nopen('../here', 'w').write(str(os.getpid()))\ntime.sleep(60)")
+def test_the_report_of_an_interrupted_run_counts_no_file_that_it_did_not_make(fresh):
+    """The files of an earlier checkout lie there; the run that would make them is broken off before it does."""
+    for name in ("table_datasets.csv", "table_datasets.md", "table_datasets.tex", "table_datasets.json"):
+        path = fresh.root / "figures/quick" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    here = fresh.root / "here"
+    fresh.edit(
+        "xiqa/work.py", '(folder / "films.txt")', SLEEP.format("    ", str(here)) + '\n    (folder / "films.txt")'
+    )
+    process = fresh.start()
+    _wait_for(here)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    report = (fresh.root / "results/quick/report.html").read_text()
+    assert "<b>0 of 2</b> tables and figures made, <b>0</b> by this run" in report
+    assert "This run was interrupted" in report
+
+
+@pytest.mark.parametrize("kind", ["notebook", "job"])
+def test_killed_runner_leaves_nothing_behind(toy, kind):
+    here = toy.root / "here"
+    if kind == "job":
+        toy.edit("xiqa/work.py", 'print("training")', SLEEP.format("    ", str(here)))
+    else:
+        toy.notebook("05_pointing_game", SLEEP.format("", str(here)))
     process = toy.start("--only", "05")
-    _wait_for(toy.root / "here")
+    _wait_for(here)
     time.sleep(0.2)
     process.kill()
     process.communicate(timeout=30)
-    kernel = int((toy.root / "here").read_text())
     end = time.monotonic() + 15
-    while _alive(kernel):
+    while _alive(int(here.read_text())):
         assert time.monotonic() < end
         time.sleep(0.1)
     # The lock died with its holder.
-    assert "it never ran to its end" in toy.run("--only", "05", "--explain")
+    assert "runs because" in toy.run("--only", "05", "--explain")
 
 
 def test_second_run_on_the_same_folder_is_refused(toy):
-    toy.work("05_pointing_game", "import time\n\nopen('../here', 'w').close()\ntime.sleep(60)")
+    here = toy.root / "here"
+    toy.notebook("05_pointing_game", SLEEP.format("", str(here)))
     process = toy.start("--only", "05")
     try:
-        _wait_for(toy.root / "here")
-        said = toy.run("--only", "01", code=2)
-        assert f"Another run (process {process.pid} on " in said
+        _wait_for(here)
+        assert f"Another run (process {process.pid} on " in toy.run("--only", "01", code=2)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--only", "05_pointin_game"], "do you mean 05_pointing_game"),
-        (["--only", "9"], "There is no step that begins with '9'; there are 01_data, "),
+        (["--only", "9"], "There is no step that begins with '9'; --list shows all names."),
         (["--object-cxr", "nowhere"], "--object-cxr: there is no folder nowhere."),
         (["--lvot", "nowhere"], "--lvot: there is no folder nowhere"),
         (["--jobs", "0"], "at least 1"),
-        (["--jobs", "900", "--threads", "2"], "need 1800 cores"),
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--onlly", "05"], "nrecognized arguments: --onlly"),
-        (["--save-maps", "all"], "invalid choice: 'all'"),
-        (["--only", "05", "--save-maps"], "--save-maps is for the step 03_saliency, which is not among"),
         (["--object-cxr", ".", "--publish"], "--publish writes notebooks that show embedded data"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(fresh, arguments, sentence):
-    said = fresh.run(*arguments, code=2)
-    assert sentence in said
-    assert len(said.strip().splitlines()) == 1
+    output = fresh.run(*arguments, code=2)
+    assert sentence in output
+    assert len(output.strip().splitlines()) == 1
     assert not (fresh.root / "results").exists()
 
 
 def test_parameter_that_the_notebook_does_not_declare(fresh):
-    fresh.edit("notebooks/02_training.py", "recipe = None", "receipt = None")
-    said = fresh.run(code=2)
-    assert "02_training.py has no parameter 'recipe': it declares profile, object_cxr, receipt." in said
-    assert "01_data" not in said
+    fresh.edit("notebooks/03_saliency.py", 'profile = "quick"', 'size = "quick"')
+    output = fresh.run(code=2)
+    assert "03_saliency.py has no parameter 'profile': it declares size, object_cxr." in output
 
 
 def test_real_data_have_folders_of_their_own(toy):
     real = toy.root / "films"
     real.mkdir()
     (real / "test.csv").write_text("image_name,annotation\n")
-    toy.work("01_data", 'toy.make("table_datasets", text=object_cxr)')
-    assert "done  01_data" in toy.run("--only", "01", "--object-cxr", "films")
+    toy.notebook("01_data", 'toy.make("table_datasets", text=object_cxr)')
+    assert "01_data" in ended(toy.run("--only", "01", "--object-cxr", "films"), "done")
     assert str(real) in (toy.root / "figures/quick-real/table_datasets.csv").read_text()
     assert str(real) not in (toy.root / "figures/quick/table_datasets.csv").read_text()
     moved = real.rename(toy.root / "moved")
-    assert "skipped  01_data" in toy.run("--only", "01", "--object-cxr", "moved")
+    assert "2 skipped" in toy.run("--only", "01", "--object-cxr", "moved")
     (moved / "test.csv").write_text("image_name,annotation\na.png,\n")
-    assert "the data object_cxr changed" in toy.run("--only", "01", "--object-cxr", "moved", "--explain")
-
-
-def test_maps_are_kept_when_told_to_and_nothing_reruns_for_it(toy):
-    toy.edit("notebooks/03_saliency.py", "recipe = None", "save_maps = None")
-    log = toy.root / "results/quick/logs/03_saliency.log"
-    toy.edit("notebooks/03_saliency.py", 'toy.make("fig_layers")', 'toy.make("fig_layers")\nprint("kept:", save_maps)')
-    for arguments, kept in ((["--save-maps"], "test"), (["--save-maps", "val"], "val")):
-        assert "done  03_saliency" in toy.run("--only", "03", *arguments)
-        assert f"kept: {kept}" in log.read_text()
-    assert "skipped  03_saliency" in toy.run("--only", "03")
-    assert "it is forced" in toy.run("--only", "03", "--save-maps", "--explain")
+    assert "the data files changed" in toy.run("--only", "01", "--object-cxr", "moved", "--explain")
 
 
 def test_kernel_is_this_interpreter_with_the_environment_of_the_run(toy):
     names = ["XIQA_STEP", "XIQA_RUN", "XIQA_THREADS", "OMP_NUM_THREADS", "XIQA_DEVICE", "PYTHONHASHSEED"]
-    toy.work("05_pointing_game", f"import os, sys\n\nprint([os.environ.get(n) for n in {names}], sys.executable)")
-    toy.run("--only", "05", "--threads", "1", "--device", "cpu")
+    toy.notebook("05_pointing_game", f"import os, sys\n\nprint([os.environ.get(n) for n in {names}], sys.executable)")
+    toy.run("--only", "05", "--device", "cpu")
     log = (toy.root / "results/quick/logs/05_pointing_game.log").read_text()
     assert "['05_pointing_game', 'quick', '1', '1', 'cpu', '0']" in log
     manifest = json.loads((toy.root / "results/quick/manifests/05_pointing_game.json").read_text())
@@ -292,27 +339,14 @@ def test_kernel_is_this_interpreter_with_the_environment_of_the_run(toy):
     assert manifest["executable"] == os.path.abspath(toy.command()[0])
 
 
-def test_jobs_share_the_cores(fresh):
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one core")
-    show = "import os\n\nprint('cores', sorted(os.sched_getaffinity(0)))"
-    for name in ("01_data", "02_training"):
-        fresh.work(name, show + ('\ntoy.make("table_datasets")' if name == "01_data" else ""))
-    fresh.run("--only", "01", "02_training:pretext", "--jobs", "2", "--threads", "1")
-    logs = [(fresh.root / f"results/quick/logs/{s}.log").read_text() for s in ("01_data", "02_training-pretext-net")]
-    cores = [log.partition("cores [")[2].partition("]")[0] for log in logs]
-    assert cores[0] != cores[1]
-    assert all(core.isdigit() for core in cores)
+def test_the_number_of_jobs_changes_no_entry(fresh):
+    def entries():
+        return {path.parent.name: path.read_bytes() for path in (fresh.root / "results").rglob("*.txt")}
 
-
-def test_the_real_table_fits_its_notebooks(tmp_path):
-    code = "import run_all; [run_all.main(['--explain', '--profile', p]) for p in ('smoke', 'quick', 'paper')]"
-    environment = os.environ | {"XIQA_RESULTS": str(tmp_path), "XIQA_FIGURES": str(tmp_path)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for step in ("01_data", "02_training:pretext-", "02_training:object_cxr-resnet", "05_pointing_game"):
-        assert f"  {step}" in done.stdout
+    fresh.run("--only", "train", "--jobs", "1")
+    first = entries()
+    fresh.run("--only", "train", "--jobs", "2", "--force", "data", "train")
+    assert entries() == first
 
 
 def test_the_runner_loads_neither_torch_nor_matplotlib():
@@ -320,20 +354,27 @@ def test_the_runner_loads_neither_torch_nor_matplotlib():
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
 
 
-NEEDS = """
-import json, run_all
+GRAPH = """
+import json, os, sys, run_all
 for weights in ([], ["--weights", "imagenet"]):
-    options = run_all.parser().parse_args(weights)
-    table = {step.name: step for step in run_all.steps(options, run_all.settled(options))}
-    print(json.dumps({name: table[name].needs for name in ("03_saliency", "04_sanity_checks", "05_pointing_game")}))
+    options = run_all.parser().parse_args(["--appendix", *weights])
+    study, _ = run_all.opened(options, run_all.settled(options))
+    graph = run_all.jobs.jobs(study)
+    table = run_all.steps(options, study, graph)
+    run_all.check_parameters(list(table.values()))
+    only = {name: run_all.parser().parse_args(["--only", name]) for name in table}
+    print(json.dumps({name: run_all.chosen_names(wish, graph, table) for name, wish in only.items()}))
 """
 
 
-def test_notebooks_that_look_at_untrained_heads_wait_for_both_pretexts():
-    done = subprocess.run([sys.executable, "-c", NEEDS], cwd=ROOT, capture_output=True, text=True, check=True)
+def test_the_real_graph_fits_its_notebooks_and_waits_for_both_pretexts(tmp_path):
+    environment = os.environ | {"XIQA_RESULTS": str(tmp_path), "XIQA_FIGURES": str(tmp_path)}
+    command = [sys.executable, "-c", GRAPH]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     usual, imagenet = map(json.loads, done.stdout.splitlines())
-    textures = {"02_training:textures-resnet34", "02_training:textures-resnet50"}
-    assert textures <= set(usual["04_sanity_checks"])
+    textures = {"train:textures-resnet34", "train:textures-resnet50"}
     assert textures <= set(usual["05_pointing_game"])
     assert not textures & set(usual["03_saliency"])
-    assert not any("textures" in need or "pretext" in need for needs in imagenet.values() for need in needs)
+    assert not any("mri" in name for name in usual["05_pointing_game"])
+    assert not any("textures" in name or "pretext" in name for names in imagenet.values() for name in names)

@@ -7,55 +7,7 @@ import torch
 
 from xiqa import models, saliency, sanity
 from xiqa.models import states
-from xiqa.sanity import similarity
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    torch.manual_seed(5)
-    models.save(models.build("resnet18"), path)
-    return path
-
-
-def test_a_trained_network_is_the_file(weights):
-    model = models.network("resnet18", "trained", weights=weights)
-    assert torch.equal(model.fc.weight, models.build("resnet18", weights=weights).fc.weight)
-    assert not model.training
-
-
-def test_a_semi_random_network_keeps_the_backbone_and_draws_the_head(weights):
-    trained = models.network("resnet18", "trained", weights=weights)
-    first, second = (models.network("resnet18", "semi_random", seed, weights) for seed in (0, 1))
-    assert torch.equal(first.layer3[0].conv1.weight, trained.layer3[0].conv1.weight)
-    for a, b in ((first, trained), (first, second)):
-        assert not torch.equal(a.fc.weight, b.fc.weight)
-
-
-def test_a_fully_random_network_is_its_seed():
-    first, again, other = (models.network("resnet18", "fully_random", seed) for seed in (0, 0, 1))
-    assert torch.equal(first.conv1.weight, again.conv1.weight)
-    assert not torch.equal(first.conv1.weight, other.conv1.weight)
-
-
-def test_the_callers_generator_is_left_alone():
-    torch.manual_seed(1)
-    expected = torch.rand(3)
-    torch.manual_seed(1)
-    models.network("resnet18", "fully_random", seed=7)
-    assert torch.equal(torch.rand(3), expected)
-
-
-@pytest.mark.parametrize(("state", "given"), [("trained", None), ("semi_random", None), ("fully_random", "x.pt")])
-def test_weights_must_fit_the_state(state, given):
-    with pytest.raises(ValueError, match="weights"):
-        models.network("resnet18", state, weights=given)
-
-
-def test_an_unknown_state_is_refused():
-    with pytest.raises(ValueError, match="semi_random"):
-        models.network("resnet18", "half")
-
+from xiqa.sanity import randomise, similarity
 
 NETWORKS = [
     ("resnet18", (3, 48, 48), None),
@@ -66,6 +18,10 @@ NETWORKS = [
 ]
 FEW = ("gradcam", "guided_gradcam", "input_x_gradient", "normgrad_scaling_combined")
 MEASURED = ["spearman", "ssim", "hog"]
+
+
+def compare(first, second):
+    return similarity.compare_features(similarity.features(first), similarity.features(second))
 
 
 def trained(name, shape=None):
@@ -134,7 +90,7 @@ class TestRandomised:
             changed += len(owned)
             assert len(differ) == changed
         assert differ == set(state)
-        with torch.random.fork_rng(devices=[]), states._drawing(4):
+        with torch.random.fork_rng(devices=[]), states.drawing(4):
             new = models.build(name, shape=shape).state_dict()
         assert all(torch.equal(now[key], new[key]) for key in new)
 
@@ -178,7 +134,7 @@ class TestRandomised:
 
 class TestCascade:
     def test_a_row_for_each_image_method_and_step(self, whole):
-        assert list(whole) == sanity.COLUMNS
+        assert list(whole) == randomise.COLUMNS
         assert len(whole) == 3 * len(saliency.ALL) * 7
         assert not whole.duplicated(["method", "step", "image"]).any()
         assert whole.drop_duplicates("step")["layer"].tolist() == [
@@ -201,13 +157,13 @@ class TestCascade:
         maps = [saliency.explain(model, images, target=target, silu="clamp") for model in (resnet, new)]
         last = whole[whole["step"] == 6]
         for method in saliency.ALL:
-            expected = similarity.compare(maps[0][method], maps[1][method])
-            found = last[last["method"] == method].reset_index(drop=True)
-            np.testing.assert_allclose(found[MEASURED], expected[MEASURED], atol=1e-9)
-            assert found["degenerate"].tolist() == expected["degenerate"].tolist()
+            expected = compare(maps[0][method], maps[1][method])
+            result = last[last["method"] == method].reset_index(drop=True)
+            np.testing.assert_allclose(result[MEASURED], expected[MEASURED], atol=1e-9)
+            assert result["degenerate"].tolist() == expected["degenerate"].tolist()
         with torch.no_grad():
             flipped = (new(images).argmax(1) != target).tolist()
-        assert found["flipped"].tolist() == flipped
+        assert result["flipped"].tolist() == flipped
 
     def test_signs_are_compared_where_there_are_signs(self, resnet, images, whole):
         signed = whole[whole["spearman_signed"].notna()]["method"].unique()
@@ -228,29 +184,26 @@ class TestCascade:
         assert constant["degenerate"].all()
         assert constant[MEASURED].isna().all().all()
 
-    def test_the_last_blocks_activations_do_not_know_the_head(self, whole):
+    def test_maps_of_the_last_blocks_activations_do_not_depend_on_the_head(self, whole):
         """NormGrad 1 x 1 there is the activation's norm times a constant, so a new head changes nothing."""
-        found = whole[(whole["method"] == "normgrad_conv1x1_single") & (whole["step"] == 1)]
-        np.testing.assert_allclose(found[MEASURED], 1, atol=1e-4)
+        rows = whole[(whole["method"] == "normgrad_conv1x1_single") & (whole["step"] == 1)]
+        np.testing.assert_allclose(rows[MEASURED], 1, atol=1e-4)
 
-    @pytest.mark.parametrize("function", [sanity.cascade, sanity.independent])
-    def test_a_batch_is_a_loop(self, resnet, images, function):
+    def test_a_batch_is_a_loop(self, resnet, images):
         """In double precision: in single, batches of other sizes round otherwise, and ranks show it (about 0.001)."""
-        model, images, target = copy.deepcopy(resnet).double(), images.double(), torch.tensor([0, 1, 0])
-        together = function(model, images, FEW, target, batch=2)
-        alone = [function(model, images[i : i + 1], FEW, target[i : i + 1]).assign(image=i) for i in range(3)]
-        alone = pd.concat(alone).sort_values(["step", "image"], kind="stable", ignore_index=True)
+        model, images, target = copy.deepcopy(resnet).double(), images[:2].double(), torch.tensor([0, 1])
+        together = sanity.cascade(model, images, FEW, target, batch=2)
+        alone = [sanity.cascade(model, images[i : i + 1], FEW, target[i : i + 1]).assign(image=i) for i in range(2)]
         keys = ["step", "method", "image"]
-        pd.testing.assert_frame_equal(
-            together.sort_values(keys, ignore_index=True), alone.sort_values(keys, ignore_index=True), atol=1e-6, rtol=0
-        )
+        frames = (frame.sort_values(keys, ignore_index=True) for frame in (together, pd.concat(alone)))
+        pd.testing.assert_frame_equal(*frames, atol=1e-6, rtol=0)
 
     def test_the_class_is_the_trained_networks_at_every_step(self, resnet, images, whole):
         with torch.no_grad():
             target = resnet(images).argmax(1)
-        given = sanity.cascade(resnet, images, ["gradcam"], target)
+        explicit = sanity.cascade(resnet, images, ["gradcam"], target)
         expected = whole[whole["method"] == "gradcam"].reset_index(drop=True)
-        np.testing.assert_allclose(given[MEASURED], expected[MEASURED], atol=1e-9)
+        np.testing.assert_allclose(explicit[MEASURED], expected[MEASURED], atol=1e-9)
 
     def test_seeds_repeat_and_differ(self, resnet, images):
         first, again, other = (sanity.cascade(resnet, images[:1], ["gradcam"], seed=seed) for seed in (1, 1, 2))
@@ -263,17 +216,17 @@ class TestCascade:
         # The same code runs for both; the slow network goes one way only.
         ways = ((sanity.cascade, 0), (sanity.independent, 1))[: 1 if name == "alexnet3d" else 2]
         for function, first in ways:
-            found = function(model, inputs, ["gradcam", "guided_backprop"])
-            assert found["step"].min() == first
-            assert found["layer"].nunique() == len(sanity.blocks(model)) + 1 - first
-            assert found.loc[~found["degenerate"], ["spearman", "ssim"]].notna().all().all()
-            assert found["hog"].isna().all() == (shape is not None)
+            result = function(model, inputs, ["gradcam", "guided_backprop"])
+            assert result["step"].min() == first
+            assert result["layer"].nunique() == len(sanity.blocks(model)) + 1 - first
+            assert result.loc[~result["degenerate"], ["spearman", "ssim"]].notna().all().all()
+            assert result["hog"].isna().all() == (shape is not None)
 
     def test_independent_has_no_step_of_nothing_and_begins_as_the_cascade(self, resnet, images, whole):
-        found = sanity.independent(resnet, images)
-        assert found["step"].min() == 1
+        result = sanity.independent(resnet, images)
+        assert result["step"].min() == 1
         np.testing.assert_allclose(
-            found.loc[found["step"] == 1, MEASURED], whole.loc[whole["step"] == 1, MEASURED], atol=1e-9
+            result.loc[result["step"] == 1, MEASURED], whole.loc[whole["step"] == 1, MEASURED], atol=1e-9
         )
 
 
@@ -324,7 +277,7 @@ class TestUntouched:
         self.same(before, self.snapshot(odd))
         assert torch.equal(torch.get_rng_state(), state)
 
-    def test_wrong_questions_are_refused(self, resnet, images):
+    def test_wrong_arguments_are_refused(self, resnet, images):
         with pytest.raises(ValueError, match="no saliency method 'nonsense'"):
             sanity.cascade(resnet, images, "nonsense")
         with pytest.raises(ValueError, match="too small"):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from xiqa import models, saliency
 from xiqa.__main__ import main
-from xiqa.data.files.pictures import write_png
 from xiqa.errors import BadInput
 from xiqa.score import films, volumes
 
@@ -28,14 +28,14 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def film(tmp_path):
     path = tmp_path / "film.png"
-    write_png(path, np.random.default_rng(0).uniform(0, 1, (150, 120)))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (150, 120), dtype=np.uint8)).save(path)
     return path
 
 
 def test_a_film_is_answered_and_drawn(film, weights, tmp_path):
     classifiers = films.find_classifiers([film], weights=weights)
     assert list(classifiers) == ["film"]
-    summary = films.explain_files([film], tmp_path / "out", classifiers, say=lambda _: None)
+    summary = films.explain_files([film], tmp_path / "out", classifiers, report=lambda _: None)
     assert list(summary.columns) == COLUMNS
     assert np.isnan(summary["uncertainty"].iloc[0])
     row = summary.iloc[0]
@@ -48,9 +48,9 @@ def test_a_film_is_answered_and_drawn(film, weights, tmp_path):
     assert drawn == {*saliency.ALL, "contact_sheet"}
     # The bias map of the last layer is constant in space, so it has no peak.
     assert "no maximum" in peaks.loc["normgrad_bias_single", "note"]
-    known = peaks.dropna(subset=["row"])
-    assert known["row"].between(-0.5, 149.5).all()
-    assert known["column"].between(-0.5, 119.5).all()
+    located = peaks.dropna(subset=["row"])
+    assert located["row"].between(-0.5, 149.5).all()
+    assert located["column"].between(-0.5, 119.5).all()
 
 
 def test_a_bad_file_is_one_row_and_stops_nothing(film, weights, tmp_path, capsys):
@@ -68,22 +68,35 @@ def test_a_bad_file_is_one_row_and_stops_nothing(film, weights, tmp_path, capsys
     assert "broken.png" in capsys.readouterr().out
 
 
+def test_the_printed_probability_is_named(film, weights, tmp_path, monkeypatch):
+    """It is p(foreign object) also where no foreign object is predicted."""
+    titles, sentences = [], []
+    monkeypatch.setattr(films, "_draw", lambda *arguments: titles.append(arguments[-1]))
+    bias = torch.tensor([3.0, 0.0])
+    classifier = films.find_classifier(weights=weights)
+    classifier.model.fc.weight.data.zero_()
+    classifier.model.fc.bias.data.copy_(bias)
+    films.explain_files([film], tmp_path / "out", {"film": classifier}, report=sentences.append)
+    assert titles == [f"film.png: no foreign object, p(foreign object) = {float(bias.softmax(0)[1]):.2f}"]
+    assert "no foreign object, p(foreign object) = 0.047" in sentences[0]
+
+
 def test_two_files_of_one_name_get_two_folders(film, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(films, "_draw", lambda *_: None)
     other = tmp_path / "other" / "film.png"
     other.parent.mkdir()
     other.write_bytes(film.read_bytes())
     classifiers = films.find_classifiers([film, other], weights=weights)
-    summary = films.explain_files([film, other], tmp_path / "out", classifiers, say=lambda _: None)
+    summary = films.explain_files([film, other], tmp_path / "out", classifiers, report=lambda _: None)
     assert summary["folder"].nunique() == 2
 
 
 def test_no_run_is_one_sentence_with_the_remedy(film, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XIQA_RESULTS", str(tmp_path / "none"))
     assert main(["explain", str(film), "-o", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert "make paper" in said
-    assert "--profile smoke" in said
+    message = capsys.readouterr().err
+    assert "make paper" in message
+    assert "--profile smoke" in message
     assert not (tmp_path / "out").exists()
 
 
@@ -177,15 +190,15 @@ def test_a_volume_of_many_is_chosen_on_the_command_line(tmp_path, volume_weights
     path, out = tmp_path / "four.nii", tmp_path / "out"
     array = np.random.default_rng(0).integers(0, 900, (34, 33, 12, 3)).astype(np.int16)
     nib.save(nib.Nifti1Image(array, np.eye(4)), path)
-    given = ["explain", str(path), "-o", str(out), "--weights", str(volume_weights)]
-    assert main(given) == 1
+    arguments = ["explain", str(path), "-o", str(out), "--weights", str(volume_weights)]
+    assert main(arguments) == 1
     assert "--volume k" in pd.read_csv(out / "summary.csv")["message"].iloc[0]
     answers = []
     for k in ("0", "2"):
-        assert main([*given, "--volume", k]) == 0
+        assert main([*arguments, "--volume", k]) == 0
         answers.append(pd.read_csv(out / "four" / "answer.csv")["probability"].iloc[0])
     assert answers[0] != answers[1]
-    assert main([*given, "--volume", "3"]) == 1
+    assert main([*arguments, "--volume", "3"]) == 1
 
 
 REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "object_cxr" / "images" / "09361.jpg"
@@ -194,6 +207,6 @@ REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "object_cxr" / "image
 @pytest.mark.skipif(not REAL.is_file(), reason="XIQA_REAL_DATA names no folder with a real film")
 def test_a_real_film_is_explained_by_every_method(weights, tmp_path):
     classifiers = films.find_classifiers([REAL], weights=weights)
-    summary = films.explain_files([REAL], tmp_path, classifiers, say=lambda _: None)
+    summary = films.explain_files([REAL], tmp_path, classifiers, report=lambda _: None)
     assert summary["status"].tolist() == ["ok"]
     assert len(list((tmp_path / "09361").glob("*.png"))) == len(saliency.ALL) + 1

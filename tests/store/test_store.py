@@ -1,6 +1,9 @@
+import json
 import math
 import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from xiqa.store import files, store
 from xiqa.store.files import read_frame, write_bytes, write_frame
-from xiqa.store.store import Store
+from xiqa.store.store import MissingEntryError, Store
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_failure_leaves_nothing(shelf):
 
 def test_key_follows_code_device_and_threads(shelf, monkeypatch):
     before = shelf.key(fill, size=1)
-    monkeypatch.setattr(store, "code_digest", lambda modules: "other")
+    monkeypatch.setattr(store, "code_digests", lambda modules: {"other": "code"})
     assert shelf.key(fill, size=1) != before
     monkeypatch.undo()
     monkeypatch.setenv("XIQA_RESULTS", str(shelf.folder.parents[1]))
@@ -69,12 +72,64 @@ def test_key_follows_code_device_and_threads(shelf, monkeypatch):
     assert shelf.key(fill, size=1) == before
 
 
-def test_paths_into_the_store_enter_by_their_names(shelf):
-    first = shelf.path(fill, size=2)
-    key = shelf.key(table, source=first, more=[first / "a.txt"])
-    assert key["arguments"] == {"source": f"store:fill/{first.name}", "more": [f"store:fill/{first.name}/a.txt"]}
+def test_paths_into_the_store_enter_by_their_content(shelf):
+    two, three = shelf.path(fill, size=2), shelf.path(fill, size=3)
+    assert shelf.key(table, source=two) != shelf.key(table, source=three)
+    assert shelf.key(table, source=two / "a.txt") == shelf.key(
+        table, source=shelf.path(fill, size=2, data="v2") / "a.txt"
+    )
+    assert shelf.key(table, source=two) == shelf.key(table, source=shelf.path(fill, size=2, data="v2"))
     with pytest.raises(ValueError, match="not in the subpath"):
         shelf.key(table, source=shelf.folder.parent)
+
+
+def after(source):
+    calls.append("after")
+    return pd.DataFrame({"length": [len((source / "a.txt").read_text())]})
+
+
+def test_a_change_upstream_that_leaves_the_bytes_alone_repeats_nothing(shelf):
+    calls.clear()
+    for data, size in (("v1", 2), ("v2", 2), ("v2", 3)):
+        assert shelf.frame(after, source=shelf.path(fill, size=size, data=data))["length"].item() == size
+    assert calls == [2, "after", 2, 3, "after"]
+
+
+def test_unkeyed_callables_are_called_only_to_compute(shelf):
+    calls.clear()
+    for _ in range(2):
+        shelf.path(fill, size=2, unkeyed={"root": lambda: calls.append("root")})
+    assert calls == ["root", 2]
+
+
+@dataclass(frozen=True)
+class Rule:
+    tolerance: float
+    weights: Path | None = None
+
+
+def test_frozen_dataclasses_enter_by_their_fields(shelf):
+    entry = shelf.path(fill, size=2)
+    keys = [shelf.key(table, rule=Rule(t, w)) for t, w in ((15, None), (25, None), (15, entry), (15, None))]
+    assert keys[0] == keys[3]
+    assert len({json.dumps(key) for key in keys}) == 3
+
+
+def test_a_function_by_its_dotted_name_is_the_function(shelf):
+    import xiqa.synthetic.textures as module
+
+    assert shelf.key("xiqa.synthetic.textures.draw", count=1) == shelf.key(module.draw, count=1)
+
+
+def test_a_store_that_does_not_compute_names_what_is_missing(shelf):
+    calls.clear()
+    reading = Store("quick", quiet=True, compute=False)
+    with pytest.raises(MissingEntryError, match="no entry of fill") as missing:
+        reading.path(fill, size=2)
+    assert missing.value.key == shelf.key(fill, size=2)
+    entry = shelf.path(fill, size=2)
+    assert reading.path(fill, size=2) == entry
+    assert calls == [2]
 
 
 def test_frames_are_always_read_back(shelf):

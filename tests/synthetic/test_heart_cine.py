@@ -1,13 +1,7 @@
-"""Cines of the embedded hearts: label and mask by geometry, nuisance apart from the plan, telltale grey values."""
+"""Cines of the embedded hearts: label and mask by geometry, nuisances independent of the plan, counterfactuals."""
 
 import numpy as np
 import pytest
-from scipy.ndimage import center_of_mass
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from xiqa.synthetic.heart import Planning, draw, planned, without_tract
 from xiqa.synthetic.heart import cine as cine_module
@@ -48,7 +42,7 @@ def test_both_labels_are_equally_frequent_and_few_frames_are_borderline(cines):
     assert 0 < between.mean() < 0.15
 
 
-def test_nothing_but_the_plane_follows_the_plan():
+def test_only_the_plane_depends_on_the_plan():
     cines = [draw(5, 2, 2, SIZE, Planning(tilt, 0.0)) for tilt in (-15.0, 15.0, 15.001)]
     for name in ("anatomy", "nuisance", "pixel_mm"):
         assert cines[0].about[name] == cines[1].about[name]
@@ -56,11 +50,6 @@ def test_nothing_but_the_plane_follows_the_plan():
     assert (cines[0].labels.sum(), cines[1].labels.sum()) == (0, 2)
     # The same noise, coil and bands: a plan that differs by nothing visible gives the same picture.
     assert np.abs(cines[1].frames.astype(int) - cines[2].frames).max() <= 3
-
-
-def test_place_of_the_tract_spreads_over_the_picture(cines):
-    centres = [center_of_mass(mask) for cine in cines for mask in cine.masks if mask.any()]
-    assert (np.std(centres, axis=0) * 112 / SIZE > 8).all()
 
 
 def test_the_part_that_beats_holds_the_whole_heart(monkeypatch):
@@ -71,36 +60,6 @@ def test_the_part_that_beats_holds_the_whole_heart(monkeypatch):
         for key, frames in before.items():
             assert (np.abs(frames - now[key]) > 25).sum() <= 2
         before = now
-
-
-def test_frames_are_pictures_of_a_beating_heart(cines):
-    for cine in cines:
-        assert cine.frames.dtype == np.uint8
-        assert cine.frames.shape == (FRAMES, SIZE, SIZE)
-        assert cine.frames.max() == 255
-        assert np.abs(np.diff(cine.frames.astype(int), axis=0)).max() > 20
-
-
-def test_grey_values_alone_tell_little(cines):
-    frames = np.concatenate([cine.frames for cine in cines])
-    labels = np.concatenate([cine.labels for cine in cines])
-    numbers = np.stack(
-        [np.r_[np.histogram(x, 32, (0, 256))[0] / x.size, x.mean() / 255, x.std() / 255] for x in frames]
-    )
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    split = GroupKFold(6).split(numbers, labels, np.repeat(np.arange(len(cines)), FRAMES))
-    score = cross_val_predict(model, numbers, labels, cv=list(split), method="decision_function")
-    assert roc_auc_score(labels, score) < 0.8  # sixty patients; a few hundred stay below 0.7
-
-
-def test_brightness_and_borders_do_not_follow_the_label(cines):
-    frames = np.concatenate([cine.frames for cine in cines]).astype(float)
-    labels = np.concatenate([cine.labels for cine in cines])
-    rim = np.concatenate(
-        [frames[:, [0, -1]].reshape(len(frames), -1), frames[:, :, [0, -1]].reshape(len(frames), -1)], 1
-    )
-    for number in (frames.mean((1, 2)), rim.mean(1), frames[:, :6, :6].mean((1, 2)), (frames == 0).mean((1, 2))):
-        assert abs(roc_auc_score(labels, number) - 0.5) < 0.2  # sixty patients: four times what a few hundred leave
 
 
 def test_a_positive_frame_has_a_mask_even_in_large_pixels():
@@ -137,7 +96,7 @@ def test_counterfactual_of_the_true_plane_is_the_picture_itself():
     assert np.abs(picture.astype(float) - cine.frames[1]).mean() > 3
 
 
-def test_another_scanner_changes_the_look_and_nothing_of_the_geometry(cines):
+def test_another_scanner_changes_grey_values_only(cines):
     rough, there = [], []
     for cine in cines[:12]:
         number = cine.about["patient"]

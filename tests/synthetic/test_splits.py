@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from xiqa.data.mri import load_volume
-from xiqa.synthetic import embedded
+from xiqa.synthetic import catalogue
 
 SPECS = {
     "object_cxr": {"size": 96, "train": 12, "val": 4, "test": 6, "seed": 5},
@@ -26,7 +26,7 @@ CROPS = (1.0, 0.94, 0.88)  # shares of a side
 def written(request, tmp_path_factory):
     """A small data set: its folder, split -> its pictures (of a volume, the middle axial plane), and ``ALIKE``."""
     folder = tmp_path_factory.mktemp(request.param)
-    embedded.generator(request.param).write(folder, {**SPECS[request.param], "pairs": {}}, workers=1)
+    catalogue.generator(request.param).write(folder, {**SPECS[request.param], "pairs": {}}, workers=1)
     return folder, {split: pictures(folder, request.param, split) for split in ("train", "test")}, ALIKE[request.param]
 
 

@@ -55,18 +55,10 @@ def test_too_small_a_picture_is_refused():
         textures.draw(1, 7, seed=0)
 
 
-def test_brightness_and_contrast_are_as_drawn_and_nothing_is_cut(drawn):
-    mean, deviation = drawn[0].mean((1, 2)) / 255, drawn[0].std((1, 2)) / 255
-    for found, (low, high) in ((mean, textures.BRIGHTNESS), (deviation, textures.CONTRAST)):
-        assert found.min() == pytest.approx(low, abs=0.01)
-        assert found.max() == pytest.approx(high, abs=0.01)
-    assert np.isin(drawn[0], (0, 255)).mean() < 1e-4
-
-
-def test_mean_and_variance_do_not_tell_the_kind_but_the_spectrum_does(drawn):
+def test_the_spectrum_predicts_the_kind_and_mean_and_variance_do_not(drawn):
     images, kinds = drawn
-    told = accuracy(np.stack([images.mean((1, 2)), images.std((1, 2))], 1), kinds)
-    assert told < 1 / 8 + 3.3 * np.sqrt(1 / 8 * 7 / 8 / len(images))
+    score = accuracy(np.stack([images.mean((1, 2)), images.std((1, 2))], 1), kinds)
+    assert score < 1 / 8 + 3.3 * np.sqrt(1 / 8 * 7 / 8 / len(images))
     power = np.log(spectrum(images)[:, :32, :] + 1e-3).reshape(len(images), 8, 4, 16, 4).mean((2, 4))
     assert accuracy(power.reshape(len(images), -1), kinds) > 0.95
 
@@ -78,15 +70,6 @@ def test_no_position_is_special(drawn):
         assert np.abs(position_scores(images[kinds == kind])).max() < 4.5, textures.KINDS[kind]
     assert np.abs(position_scores(images)).max() < 4.5
     assert np.abs(position_scores(shapes.draw(1600, 64, seed=5)[0].numpy().astype(float))).max() > 9
-
-
-def test_borders_are_like_the_middle(drawn):
-    images = drawn[0] - drawn[0].mean((1, 2), keepdims=True)
-    energy = images**2 / images.var((1, 2), keepdims=True)
-    ring = np.ones((64, 64), dtype=bool)
-    ring[2:-2, 2:-2] = False
-    apart = energy[:, ring].mean(1) - energy[:, ~ring].mean(1)
-    assert abs(apart.mean()) < 4 * apart.std() / np.sqrt(len(apart))
 
 
 @pytest.mark.parametrize(("kind", "slope"), [("white", 0), ("pink", -2), ("brown", -4)])

@@ -1,5 +1,1 @@
-"""Readers: a folder on disk becomes checked records."""
-
-from xiqa.errors import BadInput, Problem
-
-__all__ = ["BadInput", "Problem"]
+"""Readers, prepared arrays and geometry of the three data sets."""

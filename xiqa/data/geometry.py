@@ -1,4 +1,4 @@
-"""From a scan to a network's input and back: axes, sizes, padding, and the voxels on either side.
+"""Map scans to a network's input and back: axes, sizes and padding.
 
 Whole numbers stand at voxel centres in both, and the outer edges of a zoomed axis coincide, as in
 ``xiqa.data.arrays.grids.to_original``: ``x' = (x + 0.5) * zoomed / size - 0.5``.
@@ -7,19 +7,20 @@ Whole numbers stand at voxel centres in both, and the outer edges of a zoomed ax
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch.nn import functional
 
-from xiqa.data.files.stored import Stored
 from xiqa.errors import BadInput
 
-# A single bright voxel of a large volume may stand further from the mean than half precision reaches.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# The z-score of a single bright voxel in a large volume may exceed the range of half precision.
 MOST = float(np.finfo(np.float16).max)
-# Share of voxels that may be NaN or infinite; more than that is not a blemish but another kind of file.
+# Largest share of voxels that may be NaN or infinite.
 NOT_FINITE_AT_MOST = 0.01
 
 
@@ -41,13 +42,13 @@ class Volume:
 
     @property
     def oriented(self) -> bool:
-        """Whether the file tells which side is left; if not, ``array`` stands as it was stored."""
+        """Whether the orientation is in the file; if not, ``array`` has the axes of the file."""
         return not any(note.startswith(("affine_singular", "no_orientation")) for note in self.notes)
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a scan lies in a network's input.
+    """Place of a scan in a network's input.
 
     Attributes
     ----------
@@ -75,6 +76,9 @@ class Geometry:
 
     def map_to_scan(self, values: ArrayLike) -> NDArray[np.float32]:
         """A map of the network's ``shape`` as an array of the scan's size: padding cut off, trilinear where zoomed."""
+        import torch  # takes seconds to import, and records need none of it
+        from torch.nn import functional
+
         values = torch.as_tensor(np.asarray(values, dtype=np.float32))
         if tuple(values.shape) != self.shape:
             raise ValueError(f"the map has the shape {tuple(values.shape)}, the network's input {self.shape}")
@@ -89,7 +93,7 @@ class Geometry:
 
 
 def geometry(volume: Volume | NDArray, shape: Sequence[int]) -> Geometry:
-    """How ``preprocess`` lays a volume, or array (X, Y, Z), into a network's input of this shape.
+    """Place of a volume, or array (X, Y, Z), in a network's input of this shape, as ``preprocess`` uses it.
 
     The shortest axis becomes the last (of equally short ones the last), the others keep their order; an axis that is
     longer than the network's is zoomed down to it (Pizarro et al. 2023), the others are kept.
@@ -115,14 +119,16 @@ def preprocess(volume: Volume | NDArray, shape: Sequence[int]) -> NDArray[np.flo
     BadInput : ``constant``, where no z-score exists.
 
     """
-    lie = geometry(volume, shape)
-    values = torch.from_numpy(np.ascontiguousarray(_array(volume), dtype=np.float32)).permute(*lie.axes)
-    values = _zoom(values, lie.zoomed).numpy()
+    place = geometry(volume, shape)
+    import torch
+
+    values = torch.from_numpy(np.ascontiguousarray(_array(volume), dtype=np.float32)).permute(*place.axes)
+    values = _zoom(values, place.zoomed).numpy()
     mean, spread = values.mean(dtype=np.float64), values.std(dtype=np.float64)
     if not spread > 0:
         raise BadInput("constant", "the volume has the same value in every voxel: it shows nothing, export it again")
-    out = np.zeros((1, *lie.shape), dtype=np.float32)
-    out[0][tuple(slice(side) for side in lie.zoomed)] = (values - mean) / spread
+    out = np.zeros((1, *place.shape), dtype=np.float32)
+    out[0][tuple(slice(side) for side in place.zoomed)] = (values - mean) / spread
     return out
 
 
@@ -130,8 +136,10 @@ def _array(volume: Volume | NDArray) -> NDArray:
     return volume.array if isinstance(volume, Volume) else np.asarray(volume)
 
 
-def _zoom(values: torch.Tensor, size: tuple[int, int, int]) -> torch.Tensor:
+def _zoom(values: "Tensor", size: tuple[int, int, int]) -> "Tensor":
     """Resample to ``size``, two axes at a time, since torch has the antialiased filter for pictures only."""
+    from torch.nn import functional
+
     if tuple(values.shape[1:]) != size[1:]:
         values = functional.interpolate(values[None], size[1:], mode="bilinear", antialias=True)[0]
     if values.shape[0] != size[0]:
@@ -147,22 +155,22 @@ def halved(volume: Volume, shape: tuple[int, int, int]) -> NDArray[np.float16]:
 
 
 def as_volume(values: NDArray, affine: NDArray[np.float64], name: str = "a volume in memory") -> Volume:
-    """What `load_volume` makes of a file that holds these values (X, Y, Z) and this affine; errors as its."""
-    zooms = tuple(np.linalg.norm(affine[:3, :3], axis=0))
-    return _finished(Path(name), Stored(values, affine, zooms, []))
+    """A volume from values (X, Y, Z) and an affine, as `load_volume` returns it for their file; the same errors."""
+    return oriented(Path(name), values, affine, [])
 
 
-def _finished(path: Path, stored: Stored) -> Volume:
-    """Magnitude, RAS, float32, finite, and not constant."""
-    notes = list(stored.notes)
-    values = np.abs(stored.values) if np.iscomplexobj(stored.values) else stored.values
-    if values is not stored.values:
+def oriented(path: Path, values: NDArray, affine: NDArray[np.float64], notes: list[str]) -> Volume:
+    """A volume from values (X, Y, Z) as stored: magnitude, RAS, float32, finite, and not constant.
+
+    A singular ``affine`` leaves the axes as they are. ``path`` names the file in errors; further ``notes`` are added.
+    """
+    notes = list(notes)
+    if np.iscomplexobj(values):
+        values = np.abs(values)
         notes.append("complex: the values are complex numbers, their magnitude is used")
-    if stored.affine is None:
-        affine = np.diag([*stored.zooms, 1.0])
-    else:
-        turn = nib.io_orientation(stored.affine)
-        affine = stored.affine @ nib.orientations.inv_ornt_aff(turn, values.shape)
+    if np.linalg.matrix_rank(affine[:3, :3]) == 3:
+        turn = nib.io_orientation(affine)
+        affine = affine @ nib.orientations.inv_ornt_aff(turn, values.shape)
         values = nib.apply_orientation(values, turn)
     with np.errstate(over="ignore"):
         array = np.array(values, dtype=np.float32, order="C")
@@ -176,7 +184,7 @@ def _finished(path: Path, stored: Stored) -> Volume:
 
 
 def _make_finite(path: Path, array: NDArray[np.float32], notes: list[str]) -> None:
-    """Set a few NaN and infinite voxels to 0 and say so; refuse many."""
+    """Set a few NaN and infinite voxels to 0 and add a note; refuse many."""
     wrong = ~np.isfinite(array)
     count = int(wrong.sum())
     if not count:

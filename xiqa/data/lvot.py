@@ -11,22 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from xiqa.data.files.pictures import SUFFIXES
 from xiqa.data.names import SPLITS
 from xiqa.data.records.masks import THRESHOLD, find_masks, read_mask
 from xiqa.data.records.patients import recognise
 from xiqa.data.records.rows import Log, below, is_named, pictures, unused, without_duplicates
-from xiqa.data.records.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
+from xiqa.data.records.splits import (
+    Split,
+    Use,
+    check_classes,
+    check_left,
+    draw_validation,
+    gathered,
+    in_threads,
+    leave_out_copies,
+    leave_out_units,
+    look,
+)
 from xiqa.data.records.tables import Place, Row, checked_root, decoded, split_name
 from xiqa.errors import BadInput, Problem
 
 __all__ = ["Record", "Split", "read_dataset", "read_split"]
 # The data set's own validation split has 69 of 690 patients (P); so has, at most, the one drawn where there is none.
 VALIDATION_PATIENTS = 69
-VALIDATION_SHARE = 8
-VALIDATION_SEED = 0
 Seen = tuple[int, int, list[str]] | BadInput
 SeenMask = tuple[tuple[int, int], int] | BadInput | None  # (height, width) and largest value
 
@@ -73,11 +80,11 @@ def read_split(root: str | Path, split: str, use: Use | None = None) -> Split:
     """
     root, split = checked_root(root), split_name(split)
     listed = _listed(root)
-    found = _read(root, split, use)
-    found.problems += _without_line(root, listed)
-    how = _name_patients({split: found}, listed)
-    _note_patients(found, how)
-    return found
+    frames = _read(root, split, use)
+    frames.problems += _without_line(root, listed)
+    how = _name_patients({split: frames}, listed)
+    _note_patients(frames, how)
+    return frames
 
 
 def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
@@ -99,10 +106,10 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
     dataset = {split: _read(root, split, use) for split in SPLITS if split != "val" or _list(root, split).is_file()}
     how = _name_patients(dataset, listed)
     if "val" not in dataset:
-        dataset["val"] = _draw_validation(dataset["train"])
+        dataset["val"] = draw_validation(dataset["train"], "patient", VALIDATION_PATIENTS // 2)
     dataset = {split: dataset[split] for split in SPLITS}
     leave_out_copies(dataset)
-    _leave_out_patients(dataset)
+    leave_out_units(dataset, lambda record: record.patient, "patient", "patient_in_two_splits")
     dataset["train"].problems += _without_line(root, listed)
     for split in dataset.values():
         check_classes(split, "the outflow tract")
@@ -154,7 +161,8 @@ def _read(root: Path, split: str, use: Use | None) -> Split:
     for line, reason, message in damaged:
         log.add(line, None, reason, message)
     paths = {row.line: place.image(row.name) for row in rows}
-    rows = without_duplicates([row for row in rows if is_named(row, paths, log)], paths, log)
+    rows = [row for row in rows if is_named(row, paths, log)]
+    rows = without_duplicates(rows, lambda row: paths[row.line], lambda _: log)
     folder = root / f"{split}_segm"
     masks, claimed = find_masks(folder, [paths[row.line].relative_to(root) for row in rows])
     masks = [None if mask in claimed else mask for mask in masks]
@@ -162,11 +170,11 @@ def _read(root: Path, split: str, use: Use | None) -> Split:
         lambda job: _look(*job, use), [(paths[row.line], mask) for row, mask in zip(rows, masks, strict=True)]
     )
     records = []
-    for row, mask, (image, found) in zip(rows, masks, seen, strict=True):
+    for row, mask, (image, pixels) in zip(rows, masks, seen, strict=True):
         if isinstance(image, BadInput):
             log.add(row.line, None, image.reason, image.message)
-        elif _mask_fits(row, mask, image, found, log):
-            usable = _usable_mask(row, mask, found, log, folder.is_dir())
+        elif _mask_fits(row, mask, image, pixels, log):
+            usable = _usable_mask(row, mask, pixels, log, folder.is_dir())
             records.append(Record(paths[row.line], int(row.annotation), "", usable, image[1], image[0], row.name))
     problems = sorted(log.problems, key=lambda problem: (problem.line, problem.reason))
     check_left(place.table, records, total, problems)
@@ -178,7 +186,7 @@ def _read(root: Path, split: str, use: Use | None) -> Split:
 
 
 def _look(path: Path, mask: Path | None, use: Use | None) -> tuple[Seen, SeenMask]:
-    """What there is to know of a frame and its mask."""
+    """Decode a frame and its mask."""
     image = look(path, use=use)
     if mask is None or isinstance(image, BadInput):
         return image, None
@@ -189,11 +197,11 @@ def _look(path: Path, mask: Path | None, use: Use | None) -> tuple[Seen, SeenMas
     return image, (pixels.shape, brightest)
 
 
-def _mask_fits(row: Row, mask: Path | None, image: Seen, found: SeenMask, log: Log) -> bool:
+def _mask_fits(row: Row, mask: Path | None, image: Seen, pixels: SeenMask, log: Log) -> bool:
     """Whether a mask, where there is one, has the size of its frame."""
-    if found is None or isinstance(found, BadInput) or found[0] == image[:2]:
+    if pixels is None or isinstance(pixels, BadInput) or pixels[0] == image[:2]:
         return True
-    (mask_height, mask_width), (height, width) = found[0], image[:2]
+    (mask_height, mask_width), (height, width) = pixels[0], image[:2]
     message = (
         f"its mask {mask} has {mask_width} x {mask_height} pixels and the image {width} x {height}: "
         "give the mask of this image, at its size"
@@ -202,24 +210,24 @@ def _mask_fits(row: Row, mask: Path | None, image: Seen, found: SeenMask, log: L
     return False
 
 
-def _usable_mask(row: Row, mask: Path | None, found: SeenMask, log: Log, expected: bool) -> Path | None:
+def _usable_mask(row: Row, mask: Path | None, pixels: SeenMask, log: Log, expected: bool) -> Path | None:
     """The mask of a frame that shows the tract, or None and a warning where there should be one."""
     positive = row.annotation == "1"
-    if found is None:
+    if pixels is None:
         if positive and expected:
             message = (
                 f"no mask in {log.place.table.stem}_segm: the frame is used, but not in the pointing game; add one"
             )
             log.add(row.line, row.name, "no_mask", message, "warning")
         return None
-    if isinstance(found, BadInput):
-        message = f"its mask cannot be used ({found.message}); the frame is kept without it"
+    if isinstance(pixels, BadInput):
+        message = f"its mask cannot be used ({pixels.message}); the frame is kept without it"
         log.add(row.line, row.name, "bad_mask", message, "warning")
         return None
-    empty = found[1] <= THRESHOLD
+    empty = pixels[1] <= THRESHOLD
     if positive and empty:
         message = (
-            f"its mask {mask} is empty (no value above {THRESHOLD}, the largest is {found[1]}): check it, or the label"
+            f"its mask {mask} is empty (no value above {THRESHOLD}, the largest is {pixels[1]}): check it, or the label"
         )
         log.add(row.line, row.name, "empty_mask", message, "warning")
     elif not positive and not empty:
@@ -239,16 +247,16 @@ def _without_line(root: Path, listed: Mapping[str, Sequence[str]]) -> list[Probl
     place = Place(root, root / "labels", root)
     named = {place.image(name) for names in listed.values() for name in names}
     folders = {path: path.relative_to(root).parts[:-1] for path in pictures(root) if path not in named}
-    found = [
+    paths = [
         path
         for path, parts in folders.items()
         if not any(p.endswith("_segm") for p in parts) and "derivatives" not in parts
     ]
-    return unused(place, found, "line in labels/")
+    return unused(place, paths, "line in labels/")
 
 
 def _name_patients(dataset: Mapping[str, Split], listed: Mapping[str, Sequence[str]]) -> str:
-    """Write the patient into every record; returns by what patients are recognised."""
+    """Write the patient into every record; returns the rule of names by which patients are recognised."""
     how, patient = recognise(listed)
     for split in dataset.values():
         split.records = [replace(record, patient=patient(record.name)) for record in split]
@@ -258,39 +266,3 @@ def _name_patients(dataset: Mapping[str, Split], listed: Mapping[str, Sequence[s
 def _note_patients(split: Split, how: str) -> None:
     count = len({record.patient for record in split})
     split.notes.append(f"{count} patient{'s' * (count > 1)} in {len(split)} images, recognised by {how}")
-
-
-def _draw_validation(train: Split) -> Split:
-    """Take patients out of train as a validation split; the same ones however the list is sorted."""
-    generator = np.random.default_rng(VALIDATION_SEED)
-    visible = {record.patient for record in train if record.label == 1}
-    drawn = set()
-    for group in (visible, {record.patient for record in train} - visible):
-        patients = sorted(group)
-        count = min(VALIDATION_PATIENTS // 2, max(len(patients) // VALIDATION_SHARE, int(len(patients) > 1)))
-        drawn |= (
-            {patients[index] for index in generator.choice(len(patients), count, replace=False)} if patients else set()
-        )
-    records = [record for record in train if record.patient in drawn]
-    train.records = [record for record in train if record.patient not in drawn]
-    note = (
-        f"no validation split in this folder: {len(drawn)} patients with {len(records)} images drawn from train "
-        f"(seed {VALIDATION_SEED})"
-    )
-    return Split(train.root, "val", train.table, records, notes=[note])
-
-
-def _leave_out_patients(dataset: dict[str, Split]) -> None:
-    """Leave frames out whose patient also stands in a later split."""
-    later: dict[str, str] = {}
-    for name in reversed(SPLITS):
-        split = dataset[name]
-        for record in split:
-            if record.patient in later:
-                message = (
-                    f"{below(split.root, record.path)} is left out of {name}, since its patient {record.patient} also "
-                    f"stands in {later[record.patient]}: keep a patient in one split only"
-                )
-                split.problems.append(Problem(record.path, None, "patient_in_two_splits", message))
-        split.records = [record for record in split if record.patient not in later]
-        later |= {record.patient: name for record in split}

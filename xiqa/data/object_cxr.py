@@ -1,26 +1,43 @@
 """Object-CXR: foreign objects on chest radiographs. A folder on disk becomes checked records.
 
-Three layouts are read (``xiqa.data.records.tables.LAYOUTS``). A row that cannot be used becomes a ``Problem`` with file and
-line and the rest goes on; what leaves a split unusable raises ``BadInput``.
+Three layouts are read (``xiqa.data.records.tables.LAYOUTS``). A row that cannot be used becomes a ``Problem`` with
+file and line and the rest goes on; what leaves a split unusable raises ``BadInput``.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from xiqa.data.files.pictures import Radiograph, load_radiograph
 from xiqa.data.names import SPLITS
 from xiqa.data.records.rows import Log, fits, is_named, parsed, without_duplicates, without_row
-from xiqa.data.records.splits import Split, Use, check_classes, check_left, gathered, in_threads, leave_out_copies, look
+from xiqa.data.records.splits import (
+    Split,
+    Use,
+    check_classes,
+    check_left,
+    draw_validation,
+    gathered,
+    in_threads,
+    leave_out_copies,
+    look,
+)
 from xiqa.data.records.tables import Place, expected_tables, locate, read_table, split_name
 from xiqa.data.shapes import Shape, annotation_text, parse_annotation
 from xiqa.errors import BadInput
 
-__all__ = ["Record", "Shape", "Split", "annotation_text", "parse_annotation", "read_dataset", "read_split"]
+__all__ = [
+    "Radiograph",
+    "Record",
+    "Shape",
+    "Split",
+    "annotation_text",
+    "load_radiograph",
+    "parse_annotation",
+    "read_dataset",
+    "read_split",
+]
 # The data set's own validation split has 500 images of each class; so has the one drawn where there is none.
 VALIDATION_PER_CLASS = 500
-VALIDATION_SHARE = 8
-VALIDATION_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,7 @@ def read_split(root: str | Path, split: str, decode: bool = True, use: Use | Non
     ----------
     root : folder of the data set, in one of the three layouts.
     split : ``train``, ``val`` (or ``dev``) or ``test``.
-    decode : decode every image, so that a damaged one is found now; otherwise only its header is read.
+    decode : decode every image, so that damage is detected now; otherwise only its header is read.
     use : called with path and array (float32 (H, W) in [0, 1]) of every decoded image, from several threads, so that
         nobody needs to decode it again; also for images whose row turns out to be unusable.
 
@@ -99,7 +116,7 @@ def read_dataset(root: str | Path, decode: bool = True, use: Use | None = None) 
     if promoted:
         dataset["test"].notes.append(f"no test split in this folder: {dataset['test'].table.name} serves as test split")
     if "val" not in dataset:
-        dataset["val"] = _draw_validation(dataset["train"])
+        dataset["val"] = draw_validation(dataset["train"], "name", VALIDATION_PER_CLASS)
     dataset = {split: dataset[split] for split in SPLITS}
     leave_out_copies(dataset)
     for split in dataset.values():
@@ -115,31 +132,18 @@ def _read(place: Place, split: str, decode: bool, use: Use | None) -> Split:
         log.add(line, None, "bad_row", message)
     paths = {row.line: place.image(row.name) for row in rows}
     orphans = without_row(place, set(paths.values()))
-    rows = parsed(without_duplicates([row for row in rows if is_named(row, paths, log)], paths, log), log)
+    rows = [row for row in rows if is_named(row, paths, log)]
+    rows = parsed(without_duplicates(rows, lambda row: paths[row.line], lambda _: log), log)
     seen = in_threads(lambda path: look(path, decode, use), [paths[row.line] for row, _ in rows])
     records = []
-    for (row, shapes), found in zip(rows, seen, strict=True):
-        if isinstance(found, BadInput):
-            log.add(row.line, None, found.reason, found.message)
-        elif fits(row, shapes, *found[:2], log):
-            height, width, _ = found
+    for (row, shapes), image in zip(rows, seen, strict=True):
+        if isinstance(image, BadInput):
+            log.add(row.line, None, image.reason, image.message)
+        elif fits(row, shapes, *image[:2], log):
+            height, width, _ = image
             path = paths[row.line]
             records.append(Record(path, tuple(shapes), int(bool(shapes)), row.name, row.annotation, width, height))
     problems = sorted(log.problems, key=lambda problem: (problem.line, problem.reason)) + orphans
     check_left(place.table, records, total, problems if log.problems else [])
-    notes += gathered(found[2] for found in seen if not isinstance(found, BadInput))
+    notes += gathered(image[2] for image in seen if not isinstance(image, BadInput))
     return Split(place.root, split, place.table, records, problems, notes)
-
-
-def _draw_validation(train: Split) -> Split:
-    """Take a validation split out of train; the same images however the table is sorted."""
-    generator = np.random.default_rng(VALIDATION_SEED)
-    drawn = set()
-    for label in (0, 1):
-        names = sorted(record.name for record in train if record.label == label)
-        count = min(VALIDATION_PER_CLASS, max(len(names) // VALIDATION_SHARE, int(len(names) > 1)))
-        drawn |= {names[index] for index in generator.choice(len(names), count, replace=False)} if names else set()
-    records = [record for record in train if record.name in drawn]
-    train.records = [record for record in train if record.name not in drawn]
-    note = f"no validation split in this folder: {len(records)} images drawn from train (seed {VALIDATION_SEED})"
-    return Split(train.root, "val", train.table, records, notes=[note])

@@ -1,26 +1,22 @@
-"""Pictures prepared once for everything that follows: resized, in one array a split, with their records.
+"""Prepare pictures: resized, in one array a split, with their records.
 
-Geometry: whole numbers stand at pixel centres and the outer edges of original and resized picture coincide
-(``xiqa.data.arrays.grids.to_original``), which is what bilinear resampling does. So a peak at (row, column) of a prepared
-image goes back to the original's pixels, and ground truth made here lies on what the network saw.
+Whole numbers stand at pixel centres and the outer edges of original and resized picture coincide, as in bilinear
+resampling. `xiqa.data.arrays.grids.to_original` maps a peak of a prepared image to pixels of the original.
 """
 
-import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
 
 from xiqa.data import lvot, object_cxr
 from xiqa.data.arrays.grids import resize, resize_mask
-from xiqa.data.arrays.images import PROBLEMS
 from xiqa.data.records.masks import read_mask
 from xiqa.data.records.splits import Split
-from xiqa.store.files import write_bytes, write_frame
+from xiqa.data.scratch import Scratch, write_findings
+from xiqa.store.files import write_frame
 
-BATCH = 64
 READERS = {"object_cxr": object_cxr.read_dataset, "lvot": lvot.read_dataset}
 RECORDS = ["split", "image", "unit", "path", "label", "located", "annotation", "height", "width"]
 
@@ -38,20 +34,14 @@ def prepare(folder: Path, root: Path, size: int, dataset: str = "object_cxr") ->
 
     """
     folder = Path(folder)
-    scratch = folder / "scratch.bin"
-    try:
-        with _Scratch(scratch, size) as pile:
-            splits = READERS[dataset](root, use=pile.add)
+    with Scratch(folder / "scratch.bin", (size, size), np.uint8) as scratch:
+        splits = READERS[dataset](root, use=lambda path, array: scratch.add(path, resize(array, size)))
         for name, split in splits.items():
-            pile.write(folder / f"{name}.npy", [record.path for record in split])
+            scratch.write(folder / f"{name}.npy", [record.path for record in split])
             if dataset == "lvot":
                 _write_masks(folder / f"{name}_masks.npy", split, size)
-    finally:
-        scratch.unlink(missing_ok=True)
     write_frame(pd.DataFrame(_record_rows(splits), columns=RECORDS), folder / "records.csv")
-    write_frame(pd.DataFrame(_problem_rows(splits), columns=PROBLEMS), folder / "problems.csv")
-    notes = [f"{name}: {note}" for name, split in splits.items() for note in split.notes]
-    write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())
+    write_findings(folder, splits)
 
 
 def _write_masks(path: Path, split: Split, size: int) -> None:
@@ -61,36 +51,6 @@ def _write_masks(path: Path, split: Split, size: int) -> None:
         if record.mask is not None:
             row[:] = np.packbits(resize_mask(read_mask(record.mask)[0], size))
     packed.flush()
-
-
-class _Scratch:
-    """Resized images in the order they happen to be decoded: which of them a split keeps is known only afterwards."""
-
-    def __init__(self, path: Path, size: int):
-        self.path, self.size = path, size
-        self.places: dict[Path, int] = {}
-        self.lock = threading.Lock()
-
-    def __enter__(self) -> "_Scratch":
-        self.handle = open(self.path, "wb")
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.handle.close()
-
-    def add(self, path: Path, array: NDArray[np.float32]) -> None:
-        small = resize(array, self.size)
-        with self.lock:
-            self.places[path] = len(self.places)
-            self.handle.write(small.tobytes())
-
-    def write(self, path: Path, order: list[Path]) -> None:
-        """Write the images of a split in the order of its records, a batch at a time."""
-        pile = np.memmap(self.path, dtype=np.uint8, mode="r").reshape(-1, self.size, self.size)
-        images = open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(order), self.size, self.size))
-        for start in range(0, len(order), BATCH):
-            images[start : start + BATCH] = pile[[self.places[each] for each in order[start : start + BATCH]]]
-        images.flush()
 
 
 def _record_rows(dataset: dict[str, Split]) -> list[tuple]:
@@ -104,16 +64,7 @@ def _record_rows(dataset: dict[str, Split]) -> list[tuple]:
 
 
 def _truth_of(record: object_cxr.Record | lvot.Record) -> tuple[str, int, str]:
-    """Independent unit, whether ground truth says where the object is, and the annotation."""
+    """Independent unit, whether ground truth locates the object, and the annotation."""
     if isinstance(record, lvot.Record):
         return record.patient, int(record.mask is not None), ""
     return record.name, record.label, record.annotation
-
-
-def _problem_rows(dataset: dict[str, Split]) -> list[tuple]:
-    return [
-        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
-         problem.message)
-        for name, split in dataset.items()
-        for problem in split.problems
-    ]  # fmt: skip

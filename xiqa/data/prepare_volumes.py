@@ -1,27 +1,26 @@
-"""Brain volumes prepared once for everything that follows: in a network's shape, one array a split, with their records.
+"""Prepare brain volumes: in a network's shape, one array a split, with their records.
 
-Geometry: ``xiqa.data.geometry.geometry(volume, shape)`` tells where each voxel of a scan went, and brings maps back.
+`xiqa.data.geometry.geometry(volume, shape)` maps voxels and saliency maps between scan and network.
 """
 
 import json
 import re
-import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 
-from xiqa.data.arrays.volumes import TRUTH, UNSTORED
-from xiqa.data.geometry import Volume, halved
+from xiqa.data.arrays.volumes import DRAWN, TRUTH
+from xiqa.data.geometry import halved
 from xiqa.data.mri import Record, read_dataset
+from xiqa.data.names import PROBLEMS
 from xiqa.data.records.splits import Split
+from xiqa.data.scratch import Scratch, write_findings
 from xiqa.store.files import write_bytes, write_frame
 from xiqa.synthetic import catalogue
 
 RECORDS = ["split", "image", "path", "subject", "label", "artifact_type", "contrast", "severity", "rater_probability",
            "artifact"]  # fmt: skip
-PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
 
 
 def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> None:
@@ -32,31 +31,19 @@ def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> No
     ``problems.csv`` and ``notes.txt``. Errors as ``read_dataset``.
     """
     folder, shape = Path(folder), tuple(int(side) for side in shape)
-    scratch = folder / "scratch.bin"
-    try:
-        with open(scratch, "wb") as handle:
-            pile = _Pile(handle, shape)
-            dataset = read_dataset(root, use=pile.add)
-        laid = np.memmap(scratch, dtype=np.float16, mode="r").reshape(-1, *shape)
+    with Scratch(folder / "scratch.bin", shape, np.float16) as scratch:
+        dataset = read_dataset(root, use=lambda path, volume: scratch.add(path, halved(volume, shape)))
         for name, split in dataset.items():
-            volumes = open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=(len(split), *shape))
-            for row, record in enumerate(split):
-                volumes[row] = laid[pile.places[record.path]]
-            volumes.flush()
-        del laid
-    finally:
-        scratch.unlink(missing_ok=True)
+            scratch.write(folder / f"{name}.npy", [record.path for record in split])
     rows = [_row(name, split, record) for name, split in dataset.items() for record in split]
     write_frame(pd.DataFrame(rows, columns=RECORDS), folder / "records.csv")
-    write_frame(pd.DataFrame(_problem_rows(dataset), columns=PROBLEMS), folder / "problems.csv")
-    notes = [f"{name}: {note}" for name, split in dataset.items() for note in split.notes]
-    write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())
+    write_findings(folder, dataset)
 
 
-def prepare_unstored(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None:
-    """Describe simulated scans that are drawn when they are asked for (`xiqa.data.arrays.drawn`), in ``folder``.
+def prepare_drawn(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None:
+    """Describe in ``folder`` simulated scans that are drawn when they are indexed (`xiqa.data.arrays.drawn`).
 
-    What is known of a scan only once it is drawn (severity, what the rater says) stays empty in the records.
+    Severity and rater probability are empty in the records, since they depend on the drawing.
 
     Parameters
     ----------
@@ -69,24 +56,9 @@ def prepare_unstored(folder: Path, spec: dict, shape: tuple[int, int, int]) -> N
     rows = plan.assign(path=plan["image"], artifact_type=types, severity=np.nan, rater_probability=np.nan)
     write_frame(rows.reindex(columns=RECORDS), Path(folder) / "records.csv")
     write_frame(pd.DataFrame(columns=PROBLEMS), Path(folder) / "problems.csv")
-    write_bytes(Path(folder) / "notes.txt", b"test: scans are drawn when they are asked for, none is stored\n")
+    write_bytes(Path(folder) / "notes.txt", b"test: scans are drawn when they are indexed, none is stored\n")
     about = {"spec": spec, "shape": list(shape)}
-    write_bytes(Path(folder) / UNSTORED, json.dumps(about, indent=1).encode())
-
-
-class _Pile:
-    """Volumes in the order they happen to be decoded: which of them a split keeps is known only afterwards."""
-
-    def __init__(self, handle, shape: tuple[int, int, int]):
-        self.handle, self.shape = handle, shape
-        self.places: dict[Path, int] = {}
-        self.lock = threading.Lock()
-
-    def add(self, path: Path, volume: Volume) -> None:
-        small = halved(volume, self.shape)
-        with self.lock:
-            self.places[path] = len(self.places)
-            self.handle.write(small.tobytes())
+    write_bytes(Path(folder) / DRAWN, json.dumps(about, indent=1).encode())
 
 
 def _row(name: str, split: Split, record: Record) -> dict:
@@ -97,21 +69,12 @@ def _row(name: str, split: Split, record: Record) -> dict:
 
 
 def _truth(root: Path, path: str) -> dict:
-    """What a simulator noted of a scan beside it; NaN and empty text where nothing is."""
+    """Truth that a simulator wrote beside a scan; NaN and empty text without one."""
     stem = re.sub(r"\.(nii|mnc)(\.gz)?$", "", path, flags=re.IGNORECASE)
     try:
-        told = json.loads((root / TRUTH / f"{stem}.json").read_text())
+        truth = json.loads((root / TRUTH / f"{stem}.json").read_text())
     except (OSError, ValueError):
-        told = {}
-    told = told if isinstance(told, dict) else {}
-    numbers = {name: pd.to_numeric(told.get(name), errors="coerce") for name in ("severity", "rater_probability")}
-    return numbers | {"artifact": told.get("artifact") or ""}
-
-
-def _problem_rows(dataset: dict[str, Split]) -> list[tuple]:
-    return [
-        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
-         problem.message)
-        for name, split in dataset.items()
-        for problem in split.problems
-    ]  # fmt: skip
+        truth = {}
+    truth = truth if isinstance(truth, dict) else {}
+    numbers = {name: pd.to_numeric(truth.get(name), errors="coerce") for name in ("severity", "rater_probability")}
+    return numbers | {"artifact": truth.get("artifact") or ""}

@@ -15,7 +15,7 @@ from xiqa.errors import BadInput
 
 KINDS = {"0": "rectangle", "1": "ellipse", "2": "polygon"}
 CODES = {kind: code for code, kind in KINDS.items()}
-# Two points that computed coordinates cannot tell apart, in pixels.
+# Distance below which two computed points are the same, in pixels.
 SAME = 1e-9
 
 

@@ -1,19 +1,21 @@
-"""How well saliency maps localise, beyond the pointing game.
+"""Measures of localisation beyond the pointing game.
 
-`froc` and `peaks` take a map as a list of points, as the Object-CXR challenge scores detectors; `energy_pointing_game`,
-`iou_curve` and `average_precision` judge the whole map against a mask; `insertion_deletion` asks the network itself;
-`write_truths` keeps what embedded data know beyond the annotation. `localise`, `iou_thresholds`, `froc_points` and
-`froc_scores` are what a notebook asks the store for.
+`froc` scores points, as the Object-CXR challenge scores detectors, and `peaks` turns a map into points;
+`energy_pointing_game`, `iou_curve` and `average_precision` compare a whole map with a mask; `insertion_deletion`
+measures how the probability of the network depends on the pixels of high saliency.
 """
 
-from xiqa.localisation.challenge import OPERATING_POINTS, froc
-from xiqa.localisation.maxima import peaks, to_points
-from xiqa.localisation.overlap import THRESHOLDS, average_precision, best_threshold, energy_pointing_game, iou_curve
-from xiqa.localisation.perturbation import area, insertion_deletion
+from typing import TYPE_CHECKING
+
+from xiqa.store.faces import lazy
+
+if TYPE_CHECKING:
+    from xiqa.localisation.challenge import froc
+    from xiqa.localisation.maxima import peaks, to_points
+    from xiqa.localisation.overlap import average_precision, best_threshold, energy_pointing_game, iou_curve
+    from xiqa.localisation.perturbation import area, insertion_deletion
 
 __all__ = [
-    "OPERATING_POINTS",
-    "THRESHOLDS",
     "area",
     "average_precision",
     "best_threshold",
@@ -24,3 +26,4 @@ __all__ = [
     "peaks",
     "to_points",
 ]
+__getattr__ = lazy(__name__, __file__)

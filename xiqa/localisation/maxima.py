@@ -1,4 +1,4 @@
-"""Saliency maps as points: the local maxima that a reader would be sent to."""
+"""Saliency maps as points: their local maxima."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 from xiqa.data.arrays.grids import to_original
 from xiqa.saliency.methods import degenerate
 
-MOST = 20  # points an image
+MOST = 20  # peaks of a map
 
 
 def peaks(
@@ -26,9 +26,9 @@ def peaks(
     Parameters
     ----------
     saliency : (H, W).
-    probability : of the image, in [0, 1]; a peak's is this times the map there, scaled to [0, 1] by its extremes.
+    probability : of the image, in [0, 1]; that of a peak is its product with the map there, scaled to [0, 1].
     tolerance : pixels, above zero.
-    most : peaks at most.
+    most : maximal number of peaks.
 
     Returns
     -------
@@ -47,28 +47,26 @@ def peaks(
     if degenerate(values[None]).item():
         return []
     scaled = scale(values.numpy())
-    found = peak_local_max(
-        scaled, min_distance=math.ceil(tolerance), exclude_border=False, num_peaks=most, p_norm=2
-    )  # fmt: skip
-    return [(float(probability * scaled[row, column]), int(row), int(column)) for row, column in found]
+    places = peak_local_max(scaled, min_distance=math.ceil(tolerance), exclude_border=False, num_peaks=most, p_norm=2)
+    return [(float(probability * scaled[row, column]), int(row), int(column)) for row, column in places]
 
 
 def scale(values: NDArray) -> NDArray[np.float64]:
-    """A map scaled to [0, 1] by its extremes, float64; the map is not constant."""
+    """A map that is not constant, scaled to [0, 1] by its extremes, float64."""
     values = np.asarray(values, dtype=np.float64)
     low = values.min()
     return (values - low) / (values.max() - low)
 
 
 def to_points(
-    found: Sequence[tuple[float, int, int]], size: int, height: int, width: int
+    maxima: Sequence[tuple[float, int, int]], size: int, height: int, width: int
 ) -> list[tuple[float, float, float]]:
     """Peaks (probability, row, column) of a map (size, size) as (probability, x, y) in the (height, width) original.
 
-    Whole numbers stand at pixel centres and the outer edges coincide: see :func:`xiqa.data.arrays.grids.to_original`.
+    Whole numbers are pixel centres and the outer edges coincide: see :func:`xiqa.data.arrays.grids.to_original`.
     """
     points = []
-    for probability, row, column in found:
+    for probability, row, column in maxima:
         y, x = to_original(row, column, size, height, width)
         points.append((float(probability), float(x), float(y)))
     return points

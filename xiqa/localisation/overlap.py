@@ -1,7 +1,7 @@
-"""How a whole map, not only its peak, agrees with a mask: energy, intersection over union, average precision.
+"""Agreement of a whole map with a mask: energy, intersection over union, average precision.
 
-Masks and maps are indexed [image, row, column]. An empty mask or a degenerate map (constant or not finite) gives no
-verdict: NaN, never 0.
+Masks and maps are indexed [image, row, column]. For an empty mask or a degenerate map (constant or not finite) the
+value is NaN.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,17 +23,16 @@ def energy_pointing_game(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np
 
     Parameters
     ----------
-    maps : (B, H, W), non-negative; of what is below zero nothing is counted.
+    maps : (B, H, W), non-negative; negative values count as zero.
     masks : (B, H, W) bool.
 
     Returns
     -------
-    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. A map that knows nothing scores the mask's share of the
-    picture.
+    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is the mask's share of the image.
 
     """
     energies = np.full(len(maps), np.nan)
-    for i, values, mask in _judged(maps, masks):
+    for i, values, mask in _valid(maps, masks):
         positive = np.clip(values.astype(np.float64), 0, None)
         # Scaled first, so that maps as small as 1e-300 keep their digits.
         if positive.max() > 0:
@@ -47,19 +46,18 @@ def iou_curve(maps: Tensor | NDArray, masks: ArrayLike, thresholds: Sequence[flo
 
     Parameters
     ----------
-    maps : (B, H, W), scaled here to [0, 1] by the extremes of each; a pixel is in where its value is at least the
-        threshold.
+    maps : (B, H, W), each scaled to [0, 1] by its extremes; pixels of at least the threshold belong to the map.
     masks : (B, H, W) bool.
     thresholds : in [0, 1].
 
     Returns
     -------
-    DataFrame with the columns image (number), threshold, iou (NaN without verdict), image by image.
+    DataFrame with the columns image (number), threshold, iou, image by image.
 
     """
     thresholds = np.asarray(thresholds, dtype=np.float64)
     table = np.full((len(maps), len(thresholds)), np.nan)
-    for i, values, mask in _judged(maps, masks):
+    for i, values, mask in _valid(maps, masks):
         scaled = scale(values)
         both, marked = _at_least(scaled[mask], thresholds), _at_least(scaled.ravel(), thresholds)
         table[i] = both / (marked + mask.sum() - both)
@@ -68,10 +66,7 @@ def iou_curve(maps: Tensor | NDArray, masks: ArrayLike, thresholds: Sequence[flo
 
 
 def best_threshold(curve: pd.DataFrame) -> float:
-    """The threshold of the best mean IoU over images, to be chosen on validation; of several the lowest.
-
-    Images without a verdict are left out; NaN if none is left.
-    """
+    """Threshold of the highest mean IoU over images, the lowest of several; NaN where no image has an IoU."""
     means = curve.groupby("threshold")["iou"].mean()
     return float(means.idxmax()) if means.notna().any() else np.nan
 
@@ -80,8 +75,8 @@ def average_precision(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.fl
     """Average precision of a map's pixels as a ranking of the mask's, image by image, (B,).
 
     The sum of (R_n - R_{n-1}) P_n over the distinct values of the map from the highest on, so that tied pixels enter
-    together (as scikit-learn's ``average_precision_score``). Recall grows only at values that true pixels take, so
-    only these are looked at, and one sort of the values suffices.
+    together (as in scikit-learn's ``average_precision_score``). Recall grows at values of true pixels only, so one sort
+    of the values suffices.
 
     Parameters
     ----------
@@ -90,34 +85,33 @@ def average_precision(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.fl
 
     Returns
     -------
-    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. A random map scores about the mask's share of the
-    picture.
+    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is about the mask's share of the image.
 
     """
-    found = np.full(len(maps), np.nan)
-    for i, values, mask in _judged(maps, masks):
+    precision = np.full(len(maps), np.nan)
+    for i, values, mask in _valid(maps, masks):
         taken, times = np.unique(values[mask], return_counts=True)
         true = np.cumsum(times[::-1])[::-1]
-        found[i] = (times * (true / _at_least(values.ravel(), taken))).sum() / mask.sum()
-    return found
+        precision[i] = (times * (true / _at_least(values.ravel(), taken))).sum() / mask.sum()
+    return precision
 
 
 def _at_least(values: NDArray, thresholds: NDArray) -> NDArray[np.intp]:
-    """How many values are at least each threshold."""
+    """Number of values of at least each threshold."""
     return len(values) - np.searchsorted(np.sort(values), thresholds, side="left")
 
 
-def _judged(maps: Tensor | NDArray, masks: ArrayLike) -> Iterator[tuple[int, NDArray, NDArray[np.bool_]]]:
-    """Number, map and mask of the images that can be judged."""
+def _valid(maps: Tensor | NDArray, masks: ArrayLike) -> Iterator[tuple[int, NDArray, NDArray[np.bool_]]]:
+    """Number, map and mask of the images with a mask that is not empty and a map that is not degenerate."""
     maps = torch.from_numpy(np.ascontiguousarray(maps)) if isinstance(maps, np.ndarray) else maps.detach().cpu()
     masks = masks.detach().cpu().numpy() if isinstance(masks, Tensor) else np.asarray(masks)
     if masks.ndim != 3 or masks.dtype != bool:
         raise ValueError(f"masks must be bool (B, H, W), not {masks.dtype} of shape {masks.shape}")
     if tuple(maps.shape) != masks.shape:
-        raise ValueError(f"maps of shape {tuple(maps.shape)} and masks of shape {masks.shape} differ: give one of each")
+        raise ValueError(f"maps of shape {tuple(maps.shape)} and masks of shape {masks.shape} differ: pass one of each")
     if not len(maps):
         return
-    # What has no peak in half precision has none here: widening changes no value.
+    # Degenerate in half precision is degenerate in single: widening changes no value.
     flat, values = degenerate(maps).numpy(), (maps if maps.dtype == torch.float64 else maps.float()).numpy()
     for i in np.flatnonzero(~flat & masks.any((1, 2))):
         yield int(i), values[i], masks[i]

@@ -1,8 +1,8 @@
-"""Insertion and deletion (Petsiuk, Das and Saenko 2018, RISE): does the network need the pixels that a map names?
+"""Insertion and deletion (Petsiuk, Das and Saenko 2018, RISE): dependence of the network on pixels of high saliency.
 
-Pixels are taken by falling saliency. Deletion replaces them in the image by those of a baseline, insertion puts them
-into the baseline. A map that names what the network uses lets the probability fall early (small area) and rise early
-(large area). Both ask about the network and not about the truth, on pictures it was not trained on.
+Pixels are taken by falling saliency. Deletion replaces them in the image by those of a baseline; insertion puts them
+into the baseline. If the map marks what the network uses, the probability falls early in deletion (small area) and
+rises early in insertion (large area). Both measure the network and not the truth, on pictures unlike its training data.
 """
 
 import math
@@ -18,8 +18,8 @@ from xiqa.models.states import evaluating
 from xiqa.saliency.methods import degenerate
 
 KINDS = ("insertion", "deletion")
-# Of the picture's height: 10 px at 224, as Fong and Vedaldi (2017) blur. RISE's kernel (11 px, sigma 5) is narrower
-# than the objects here, and would leave them to be seen.
+# Share of the picture's height: 10 px at 224, as in Fong and Vedaldi (2017). The kernel of RISE (11 px, sigma 5) is
+# narrower than the objects here and would leave them visible.
 BLUR = 10 / 224
 BATCH = 32  # perturbed pictures in one pass; fixed, so that numbers repeat
 
@@ -36,12 +36,12 @@ def insertion_deletion(
 
     Parameters
     ----------
-    model : puts out logits (B, K); put in evaluation mode for the call and left as it was found.
+    model : gives logits (B, K); in evaluation mode during the call.
     images : (B, C, H, W), normalised, on the device of the model.
-    maps : (B, H, W). Of equal values the first in raster order goes first, so that a call repeats.
+    maps : (B, H, W). Of equal values the first in raster order is taken first, so that numbers repeat.
     target : class, int or one int an image; None for the class predicted for the intact image.
-    steps : how many equal portions the pixels are taken in, at least 1; portions are rounded to whole pixels.
-    baseline : what stands where a pixel is not: "blur" (the image blurred by a Gaussian of 10/224 of its height, cut
+    steps : number of equal portions of pixels, at least 1; portions are rounded to whole pixels.
+    baseline : replaces pixels: "blur" (the image blurred by a Gaussian of 10/224 of its height, cut
         off at three standard deviations, edges reflected), "mean" (each channel's mean over the image), or a number in
         the unit of `images`.
 
@@ -49,7 +49,7 @@ def insertion_deletion(
     -------
     DataFrame, image by image: image (number), kind ("insertion" or "deletion"), step (0..steps), share (of the pixels
     inserted or deleted), probability (softmax). Deletion at step 0 and insertion at the last step are the intact image,
-    the other two ends are the baseline. A degenerate map (constant or not finite) has no order: NaN.
+    the other two ends are the baseline. NaN for a degenerate map (constant or not finite).
 
     Raises
     ------
@@ -61,12 +61,12 @@ def insertion_deletion(
     count = len(images)
     probabilities = torch.full((count, len(KINDS), steps + 1), math.nan, dtype=torch.float64)
     with evaluating(model), torch.inference_mode():
-        known = ~degenerate(maps).cpu() if count else torch.zeros(0, dtype=torch.bool)
-        wanted = _targets(model, images, target)
+        valid = ~degenerate(maps).cpu() if count else torch.zeros(0, dtype=torch.bool)
+        classes = _targets(model, images, target)
         plain = _baseline(images, baseline)
-        for i in known.nonzero().flatten().tolist():
+        for i in valid.nonzero().flatten().tolist():
             later = _later(maps[i].to(images.device), steps)
-            probabilities[i] = _curves(model, images[i], plain[i], later, wanted[i], steps)
+            probabilities[i] = _curves(model, images[i], plain[i], later, classes[i], steps)
     return _frame(probabilities.numpy(), steps)
 
 
@@ -76,15 +76,15 @@ def area(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns image, insertion (higher is better), deletion (lower is better), both in [0, 1]; NaN
-    where the map has no order.
+    for a degenerate map.
 
     """
-    found = {
+    areas = {
         (image, kind): np.trapezoid(part.sort_values("step")["probability"], part.sort_values("step")["share"])
         for (image, kind), part in frame.groupby(["image", "kind"])
     }
     images = sorted(frame["image"].unique())
-    return pd.DataFrame({"image": images} | {kind: [found[image, kind] for image in images] for kind in KINDS})
+    return pd.DataFrame({"image": images} | {kind: [areas[image, kind] for image in images] for kind in KINDS})
 
 
 def _check(images: Tensor, maps: Tensor, steps: int) -> None:
@@ -99,11 +99,11 @@ def _check(images: Tensor, maps: Tensor, steps: int) -> None:
 def _targets(model: nn.Module, images: Tensor, target: int | Tensor | None) -> list[int]:
     """The class of each image."""
     if target is not None:
-        wanted = torch.as_tensor(target)
-        if wanted.is_floating_point() or wanted.dtype == torch.bool or wanted.shape not in ((), (len(images),)):
+        classes = torch.as_tensor(target)
+        if classes.is_floating_point() or classes.dtype == torch.bool or classes.shape not in ((), (len(images),)):
             raise ValueError(f"target must be None, an int or {len(images)} ints, one an image")
-        return wanted.expand(len(images)).tolist()
-    # One by one, so that the other images of a batch cannot tip the balance.
+        return classes.expand(len(images)).tolist()
+    # One by one, so that the prediction does not depend on the other images of a batch.
     return [int(model(image[None]).argmax()) for image in images]
 
 
@@ -113,7 +113,7 @@ def _baseline(images: Tensor, baseline: str | float) -> Tensor:
     if baseline == "blur":
         height, width = images.shape[2:]
         sigma = max(BLUR * height, 0.1)
-        # Reflection reaches no farther than the picture.
+        # Reflection is limited to the picture.
         reach = [max(min(math.ceil(3 * sigma), side - 1), 0) for side in (width, height)]
         return gaussian_blur(images, [2 * r + 1 for r in reach], [sigma, sigma])
     if isinstance(baseline, str):
@@ -122,7 +122,7 @@ def _baseline(images: Tensor, baseline: str | float) -> Tensor:
 
 
 def _later(one: Tensor, steps: int) -> Tensor:
-    """(steps + 1, H, W) bool: the pixels that are not taken yet after each step."""
+    """Pixels that are not taken yet after each step, (steps + 1, H, W) bool."""
     order = torch.argsort(one.flatten(), descending=True, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=one.device)
@@ -130,7 +130,7 @@ def _later(one: Tensor, steps: int) -> Tensor:
 
 
 def _taken(pixels: int, steps: int) -> Tensor:
-    """Pixels taken after each step, (steps + 1,)."""
+    """Number of pixels taken after each step, (steps + 1,)."""
     return torch.arange(steps + 1, dtype=torch.float64).mul(pixels / steps).round().long()
 
 
@@ -138,14 +138,14 @@ def _curves(model: nn.Module, image: Tensor, plain: Tensor, later: Tensor, targe
     """Probabilities (2, steps + 1) of one image; the two ends that both curves share are computed once."""
     later = later[:, None]
     pictures = torch.cat([torch.where(later, plain, image), torch.where(later[1:-1], image, plain)])
-    # Networks run in the layout of their images, which is the faster one on a CPU where the caller chose it.
+    # Keep the layout of the caller's images: channels_last is faster on a CPU.
     if not image.is_contiguous():
         pictures = pictures.contiguous(memory_format=torch.channels_last)
     logits = torch.cat([model(part) for part in pictures.split(BATCH)])
     if not 0 <= target < logits.shape[1]:
         raise ValueError(f"target must lie in 0..{logits.shape[1] - 1}, the classes of the network, and is {target}")
-    chosen = logits.double().softmax(1)[:, target].cpu()
-    insertion, between = chosen[: steps + 1], chosen[steps + 1 :]
+    probabilities = logits.double().softmax(1)[:, target].cpu()
+    insertion, between = probabilities[: steps + 1], probabilities[steps + 1 :]
     return torch.stack([insertion, torch.cat([insertion[-1:], between, insertion[:1]])])
 
 

@@ -1,22 +1,27 @@
 """Metrics and their intervals; nothing here knows a network or a file."""
 
-from xiqa.metrics.agreement import bca, cohen_kappa, kappa_interval, mcnemar
-from xiqa.metrics.classification import calibration_bin, classification, expected_calibration_error
-from xiqa.metrics.enriched import calibration, detection, estimate, prevalence_weights, ranking, resample
-from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
-from xiqa.metrics.selective import (
-    augrc,
-    aurc,
-    balanced_augrc,
-    balanced_aurc,
-    coverage_at_risk,
-    dffmr,
-    excess_aurc,
-    risk_at_coverage,
-    risk_coverage,
-    udd,
-    udm,
-)
+from typing import TYPE_CHECKING
+
+from xiqa.store.faces import lazy
+
+if TYPE_CHECKING:
+    from xiqa.metrics.agreement import bca, cohen_kappa, kappa_interval, mcnemar
+    from xiqa.metrics.classification import calibration_bin, classification, expected_calibration_error
+    from xiqa.metrics.enriched import calibration, detection, estimate, prevalence_weights, ranking, resample
+    from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
+    from xiqa.metrics.selective import (
+        augrc,
+        aurc,
+        balanced_augrc,
+        balanced_aurc,
+        coverage_at_risk,
+        dffmr,
+        excess_aurc,
+        risk_at_coverage,
+        risk_coverage,
+        udd,
+        udm,
+    )
 
 __all__ = [
     "auc",
@@ -48,3 +53,4 @@ __all__ = [
     "udm",
     "wilson",
 ]
+__getattr__ = lazy(__name__, __file__)

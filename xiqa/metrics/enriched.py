@@ -148,7 +148,7 @@ def _ratio(over: np.ndarray, under: np.ndarray, empty: float = np.nan) -> np.nda
     return np.divide(over, under, out=np.full(np.broadcast(over, under).shape, empty), where=under > 0)
 
 
-class Bench:
+class EnrichedTestSet:
     """The test scans, weighted back to the field's prevalence, with bootstrap replicates over subjects.
 
     Parameters

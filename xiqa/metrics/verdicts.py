@@ -1,4 +1,4 @@
-"""When a claim of a paper counts as supported: one rule, stated before looking.
+"""When a claim of a paper counts as supported: one rule, stated before looking at the results.
 
 A difference is **supported** if its Holm-adjusted lower bound is above 0, its estimate above delta, and its sign the
 same in every seed; **not supported** if its upper bound is below delta; **undecided** otherwise; **not testable** where
@@ -6,6 +6,7 @@ a precondition fails. With 300 images and a seed spread of 0.02 a true gap of 0 
 and undecided in 89 %, a gap of 0.05 supported in 42 %, one of 0.10 in 94 %.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,45 +27,50 @@ class Difference:
     verdict: str
     images: int
     seeds: int
-    smallest: float  # the smallest difference that this comparison could have told from 0
+    smallest: float  # half of the interval: the smallest difference that this comparison could have shown
 
 
-def compare(pairs: dict[str, np.ndarray], delta: float, confidence: float = 0.95) -> list[Difference]:
-    """Judge several differences together.
+def crossed(values: np.ndarray, confidence: float) -> dict[str, object]:
+    """:func:`xiqa.metrics.intervals.crossed_mean` of differences (images, seeds), and ``by_seed``, the mean of each."""
+    complete = values[~np.isnan(values).any(axis=1)]
+    return crossed_mean(values, confidence) | {"by_seed": complete.mean(axis=0) if len(complete) else np.empty(0)}
+
+
+def compare(
+    pairs: Mapping[str, np.ndarray],
+    delta: float,
+    confidence: float = 0.95,
+    interval: Callable[[np.ndarray, float], dict] = crossed,
+) -> list[Difference]:
+    """Verdicts on several differences together.
 
     Parameters
     ----------
-    pairs : name -> differences (images, seeds), positive where the claim is right; NaN where there is no verdict.
+    pairs : name -> differences, positive where the claim is right; for ``crossed`` (images, seeds), NaN where there is
+        no observation.
     delta : the smallest difference that matters.
     confidence : of the whole family; each interval is widened by Holm's step-down rule.
+    interval : function of differences and a confidence; returns mean, low, high, p, images, seeds, ``by_seed``.
 
     """
-    plain = {name: crossed_mean(values, confidence) for name, values in pairs.items()}
-    ranked = sorted(pairs, key=lambda name: np.nan_to_num(plain[name]["p"], nan=1.0))
-    found = {}
-    for position, name in enumerate(ranked):
+    p = {name: np.nan_to_num(interval(values, confidence)["p"], nan=1.0) for name, values in pairs.items()}
+    differences = {}
+    for position, name in enumerate(sorted(pairs, key=p.get)):
         level = 1 - (1 - confidence) / (len(pairs) - position)
-        r = crossed_mean(pairs[name], level)
-        known = pairs[name][~np.isnan(pairs[name]).any(axis=1)]
-        found[name] = Difference(
-            name,
-            r["mean"],
-            r["low"],
-            r["high"],
-            _verdict(r, known, delta),
-            r["images"],
-            r["seeds"],
-            (r["high"] - r["low"]) / 2,
-        )
-    return [found[name] for name in pairs]
+        r = interval(pairs[name], level)
+        bounds = r["mean"], r["low"], r["high"]
+        verdict, half = verdict_of(*bounds, r["by_seed"], delta), (r["high"] - r["low"]) / 2
+        differences[name] = Difference(name, *bounds, verdict, r["images"], r["seeds"], half)
+    return [differences[name] for name in pairs]
 
 
-def _verdict(interval: dict[str, float], values: np.ndarray, delta: float) -> str:
-    if not np.isfinite(interval["mean"]):
+def verdict_of(mean: float, low: float, high: float, by_seed: np.ndarray, delta: float) -> str:
+    """The rule: verdict on a difference from its estimate, its adjusted interval and its value in every seed."""
+    if not np.isfinite([mean, low, high]).all():
         return NOT_TESTABLE
-    if interval["low"] > 0 and interval["mean"] > delta and (values.mean(axis=0) > 0).all():
+    if low > 0 and mean > delta and (by_seed > 0).all():
         return SUPPORTED
-    return NOT_SUPPORTED if interval["high"] < delta else UNDECIDED
+    return NOT_SUPPORTED if high < delta else UNDECIDED
 
 
 def together(differences: list[Difference]) -> str:

@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from xiqa import models
+from xiqa.models.networks import build
+from xiqa.models.weights import head_of
+
+PURPOSE = 0x5A17  # sets the draws of this module apart from every other use of the same seed
+STATES = ("trained", "semi_random", "fully_random")
 
 
 @contextmanager
@@ -21,10 +25,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in flags:
             module.training = training
-
-
-PURPOSE = 0x5A17  # sets the draws of this module apart from every other use of the same seed
-STATES = ("trained", "semi_random", "fully_random")
 
 
 def network(name: str, state: str, seed: int = 0, weights: str | Path | None = None) -> nn.Module:
@@ -41,16 +41,16 @@ def network(name: str, state: str, seed: int = 0, weights: str | Path | None = N
         raise ValueError(f"state must be one of {', '.join(STATES)}, not {state!r}")
     if (weights is None) != (state == "fully_random"):
         raise ValueError(f"a {state} network {'takes no' if state == 'fully_random' else 'needs'} weights")
-    with _drawing(seed):
-        model = models.build(name, weights=weights)
+    with drawing(seed):
+        model = build(name, weights=weights)
         if state == "semi_random":
             # Drawn anew, so that the head is the seed's whatever was loaded.
-            models.head_of(model).reset_parameters()
+            head_of(model).reset_parameters()
     return model.eval()
 
 
 @contextmanager
-def _drawing(seed: int) -> Iterator[None]:
+def drawing(seed: int) -> Iterator[None]:
     """Torch's global generator starts from the seed for a while; the caller's, of every device, is left as it was."""
     # A training of seed 0 begins with torch.manual_seed(0): the same number here would give a network its own start
     # back, from which a head hardly moves.

@@ -1,8 +1,6 @@
-"""A network and its rivals explaining the images of a prepared data set, a batch at a time.
+"""The loop behind all maps of a prepared data set: load a network, take the images a batch at a time, normalise.
 
-Maps are those of :func:`xiqa.saliency.explain` on the preprocessing of :mod:`xiqa.paper.pointing_game.observe`. Two rivals that see no
-network may stand among the methods: ``random`` (every pixel an independent uniform value) and ``constant_point`` (a
-Gaussian, as wide as the tolerance, at the point that hits most training masks).
+The layout is ``channels_last``, which is faster on a CPU; the number of images in a batch is fixed, so numbers repeat.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,23 +8,58 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from xiqa import models, pointing_game, saliency
 from xiqa.data.arrays.images import Prepared
-from xiqa.training.loop import device
+from xiqa.models.devices import device
+from xiqa.paper.arguments import Network
 
-RIVALS = ("random", "constant_point")
+LAYOUT = torch.channels_last
+BASELINES = ("random", "constant_point")
 
 
 class Batch(NamedTuple):
+    """Some images of a split.
+
+    Attributes
+    ----------
+    rows : (B,) positions in the records of the split.
+    records : columns ``image`` and ``unit``, B rows.
+    inputs : (B, 3, H, W), normalised, on the run's device.
+
+    """
+
+    rows: NDArray[np.intp]
+    records: pd.DataFrame
+    inputs: Tensor
+
+
+def batches(data: Prepared, split: str, rows: NDArray[np.intp], batch: int) -> Iterator[Batch]:
+    """Images at ``rows`` of a split as inputs of a network, ``batch`` at a time."""
+    records = data.records(split)[["image", "unit"]]
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        pixels = torch.from_numpy(np.ascontiguousarray(data.images(split)[some]))
+        inputs = models.normalise(pixels.to(device())).contiguous(memory_format=LAYOUT)
+        yield Batch(some, records.iloc[some].reset_index(drop=True), inputs)
+
+
+def answers(logits: Tensor) -> dict[str, NDArray]:
+    """Predicted class (B,) and probability (B,) of the positive class."""
+    logits = logits.float().cpu()
+    return {"predicted": logits.argmax(1).numpy(), "probability": logits.softmax(1)[:, 1].numpy()}
+
+
+class Explanation(NamedTuple):
     """Some images and their maps.
 
     Attributes
     ----------
-    rows : (B,) positions in the split's records.
+    rows : (B,) positions in the records of the split.
     images : (B, 3, H, W), normalised, on the run's device.
     predicted, probability : (B,) predicted class, and probability of the positive one.
     maps : method -> (B, H, W) on the CPU.
@@ -41,55 +74,47 @@ class Batch(NamedTuple):
 
 
 class Explainer:
-    """A trained network and the rivals, explaining the images of a prepared data set.
+    """A trained network, and baselines without a network, that explain the images of a prepared data set.
 
     Parameters
     ----------
-    prepared, weights, network : as for `localise`.
-    methods : names of saliency methods, and of `RIVALS`.
-    seed : of the random maps; an image's does not depend on the batch.
+    prepared : entry of the data.
+    network : a trained network; its seed is also that of the random maps, which do not depend on the batch.
+    methods : names of saliency methods, and of ``BASELINES``: ``random`` (every pixel an independent uniform value) and
+        ``constant_point`` (a Gaussian, as wide as the tolerance, at the point that hits most training masks).
     tolerance : pixels, of the constant point. Without ground truth to fit it on it has no map, and no row.
 
     """
 
-    def __init__(
-        self, prepared: Path, weights: Path | str, network: str, methods: Sequence[str], seed: int, tolerance: float
-    ):
-        self.data, self.seed = Prepared(prepared), seed
-        # The layout is the faster one on a CPU.
-        self.layout = {"memory_format": torch.channels_last}
-        self.model: nn.Module = models.network(network, "trained", seed, weights).to(device(), **self.layout)
-        self.methods = list(methods)
+    def __init__(self, prepared: Path, network: Network, methods: Sequence[str], tolerance: float):
+        self.data, self.seed, self.methods = Prepared(prepared), network.seed, list(methods)
+        self.model = network.load()
         self.point = _bump(self.data, tolerance) if "constant_point" in self.methods else None
 
-    def batches(self, split: str, rows: NDArray, batch: int, target: int | None = None) -> Iterator[Batch]:
+    def batches(self, split: str, rows: NDArray, batch: int, target: int | None = None) -> Iterator[Explanation]:
         """Explain the images at ``rows``, ``batch`` at a time; target None is the predicted class."""
-        real = [method for method in self.methods if method not in RIVALS]
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            pictures = torch.from_numpy(np.ascontiguousarray(self.data.images(split)[some]))
-            images = models.normalise(pictures.to(device())).contiguous(**self.layout)
-            logits, (found,) = saliency.explain_classes(self.model, images, [target], real, silu="clamp")
-            maps = {method: one.cpu() for method, one in found.items()} | self._rivals(some)
-            logits = logits.float().cpu()
-            ordered = {method: maps[method] for method in self.methods if method in maps}
-            yield Batch(some, images, logits.argmax(1).numpy(), logits.softmax(1)[:, 1].numpy(), ordered)
+        methods = [method for method in self.methods if method not in BASELINES]
+        for part in batches(self.data, split, rows, batch):
+            logits, (explained,) = saliency.explain_classes(self.model, part.inputs, [target], methods, silu="clamp")
+            maps = {method: values.cpu() for method, values in explained.items()} | self._baselines(part.rows)
+            maps = {method: maps[method] for method in self.methods if method in maps}
+            yield Explanation(part.rows, part.inputs, **answers(logits), maps=maps)
 
-    def _rivals(self, rows: NDArray) -> dict[str, Tensor]:
-        shape, found = (self.data.size, self.data.size), {}
+    def _baselines(self, rows: NDArray) -> dict[str, Tensor]:
+        shape, maps = (self.data.size, self.data.size), {}
         if "random" in self.methods:
             drawn = [np.random.default_rng([self.seed, int(row)]).random(shape, dtype=np.float32) for row in rows]
-            found["random"] = torch.from_numpy(np.stack(drawn))
+            maps["random"] = torch.from_numpy(np.stack(drawn))
         if self.point is not None:
-            found["constant_point"] = self.point.expand(len(rows), *shape)
-        return found
+            maps["constant_point"] = self.point.expand(len(rows), *shape)
+        return maps
 
 
 def _bump(data: Prepared, tolerance: float) -> Tensor | None:
     """A Gaussian (1, H, W) at the point that hits most training masks; None where there are none."""
-    known = data.truth("train", data.located("train"))
-    if not len(known):
+    masks = data.truth("train", data.located("train"))
+    if not len(masks):
         return None
-    row, column = pointing_game.constant_point(known, tolerance, (data.size, data.size))
+    row, column = pointing_game.constant_point(masks, tolerance, (data.size, data.size))
     squares = np.square(np.arange(data.size) - np.array([[row], [column]], dtype=np.float32))
     return torch.from_numpy(np.exp(-(squares[0][:, None] + squares[1]) / (2 * tolerance**2))).float()[None]

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
-from xiqa.recipes.contents import DATASETS, IMAGES, LENGTH, NOT_RUN, PRODUCTS, SAMPLED, SHARING, UNTRAINED, VOLUMES
+from xiqa.recipes.contents import DATASETS, IMAGES, PRODUCTS, SAMPLED, VOLUMES
 from xiqa.recipes.kinds import (
     Classifier,
     Pretext,
@@ -30,14 +30,10 @@ from xiqa.store.hardware import device_kind
 __all__ = [
     "DATASETS",
     "IMAGES",
-    "LENGTH",
-    "NOT_RUN",
     "PRODUCTS",
     "PROFILES",
     "REVISIONS",
     "SAMPLED",
-    "SHARING",
-    "UNTRAINED",
     "VOLUMES",
     "Classifier",
     "Pretext",
@@ -65,21 +61,21 @@ REVIEW_SHARE = 0.10  # of validation scans that the threshold of uncertainty sen
 NULL_STEPS = 60  # gradient steps of the MRI study's null world, at most (O)
 
 
-def training_steps(profile: str, weights: str | None = None) -> dict[str, tuple[str, ...]]:
-    """Name of each recipe -> names of the recipes whose weights it starts from.
+def trainings(profile: str, weights: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Name of each training of a profile -> names of the trainings whose weights it starts from.
 
     With ``weights="imagenet"`` the 2D networks start from torchvision's weights and no pretext is trained.
     """
     chosen = PROFILES[profile]
-    # Volumes first: theirs take longest to write, and their first training needs no other.
-    steps = {volume_name(v): (priming_name(v),) if v.start == "priming" else () for v in chosen.volumes}
+    needs = {volume_name(v): (priming_name(v),) if v.start == "priming" else () for v in chosen.volumes}
     if weights != "imagenet":
-        steps |= {f"pretext-{p.network}": () for p in chosen.pretexts}
-        steps |= {f"textures-{p.network}": () for p in chosen.textures}
+        needs |= {f"pretext-{p.network}": () for p in chosen.pretexts}
+        needs |= {f"textures-{p.network}": () for p in chosen.textures}
     for c in chosen.classifiers:
-        needs = (f"pretext-{c.network}",) if f"pretext-{c.network}" in steps and c.start == "pretext" else ()
-        steps[classifier_name(c.dataset, c.network, c.seed)] = needs
-    return steps
+        pretext = f"pretext-{c.network}"
+        starts = pretext in needs and c.start == "pretext"
+        needs[classifier_name(c.dataset, c.network, c.seed)] = (pretext,) if starts else ()
+    return needs
 
 
 def recipe(profile: str, name: str, weights: str | None = None) -> Recipe:
@@ -103,47 +99,25 @@ def recipe(profile: str, name: str, weights: str | None = None) -> Recipe:
     return replace(found, precision=precision(found.network)) if found.precision == "auto" else found
 
 
-def datasets(profile: str, notebook: str, name: str | None = None) -> tuple[str, ...]:
-    """The data sets that a step reads: those of its notebook, or the one of its recipe."""
-    if name is None:
-        return DATASETS[notebook]
-    found = recipe(profile, name)
-    return () if isinstance(found, Pretext) else (found.dataset,)
-
-
-def resolved(profile: str, notebook: str, name: str | None = None, weights: str | None = None) -> dict:
-    """Plain values that a step's result depends on: one recipe, or what its notebook reads of the profile."""
-    if name is not None:
-        return asdict(recipe(profile, name, weights))
-    chosen = PROFILES[profile]
-    kept = (
-        "name",
-        "heads",
-        "shown",
-        "missing",
-        "samples",
-        "randomised",
-        "untrained",
-        "compared",
-        "localised",
-        "perturbed",
-        "maps_batch",
-    )
-    plain = {key: value for key, value in asdict(chosen).items() if key in kept}
-    plain["embedded"] = {each: chosen.embedded[each] for each in DATASETS[notebook]}
-    if notebook == "01_data":
-        plain["shifted"] = chosen.shifted
-        audits = {name: asdict(recipe(profile, name, weights)) for name in audited(profile).values()}
-        return {"profile": plain, "audited": audits, "null_steps": NULL_STEPS}
-    read = DATASETS[notebook]
-    trained = {each: asdict(recipe(profile, each, weights)) for each in training_steps(profile, weights)}
-    trained = {each: values for each, values in trained.items() if values.get("dataset", IMAGES[0]) in read}
-    judged = {
-        "tolerances": [TOLERANCE, TOLERANCE_MIDL, *TOLERANCES], "smoothing": SMOOTHING, "delta": DELTA,
-        "perturbed": PERTURBED,
-        "prevalence": PREVALENCE, "review": REVIEW_SHARE,
-    }  # fmt: skip
-    return {"trained": trained, "judged": judged, "profile": plain}
+def resolved(profile: str, notebook: str, weights: str | None = None) -> dict:
+    """Plain values that the products of a notebook depend on: the profile, and the recipes of its data sets."""
+    chosen, read = PROFILES[profile], DATASETS[notebook]
+    left_out = ("embedded", "pretexts", "textures", "classifiers", "volumes")
+    values = {name: value for name, value in asdict(chosen).items() if name not in left_out}
+    recipes = {name: asdict(recipe(profile, name, weights)) for name in trainings(profile, weights)}
+    return {
+        "profile": values | {"embedded": {name: chosen.embedded[name] for name in read}},
+        "trained": {name: values for name, values in recipes.items() if values.get("dataset", IMAGES[0]) in read},
+        "constants": {
+            "tolerances": [TOLERANCE, TOLERANCE_MIDL, *TOLERANCES],
+            "smoothing": SMOOTHING,
+            "delta": DELTA,
+            "perturbed": PERTURBED,
+            "prevalence": PREVALENCE,
+            "review": REVIEW_SHARE,
+            "null_steps": NULL_STEPS,
+        },
+    }
 
 
 def audited(profile: str) -> dict[str, str]:

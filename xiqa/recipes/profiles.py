@@ -129,7 +129,6 @@ def _quick() -> Profile:
         ),
         volumes=(
             VolumeClassifier("priming", 0, **priming),
-            VolumeClassifier("priming_without", 0, **priming, without=("motion", "rigid_motion", "ghosting")),
             *(VolumeClassifier("baseline", seed, **volume) for seed in (0, 1, 2)),
             *(VolumeClassifier("focal", seed, **primed, loss="focal") for seed in (0, 1, 2)),
             *(VolumeClassifier("ramp", seed, **primed, ramp_epochs=3) for seed in (0, 1, 2)),
@@ -191,7 +190,6 @@ def _paper() -> Profile:
         ),
         volumes=(
             VolumeClassifier("priming", 0, **priming),
-            VolumeClassifier("priming_without", 0, **priming, without=("motion", "rigid_motion", "ghosting")),
             *(
                 arm
                 for seed in (0, 1, 2)

@@ -1,7 +1,7 @@
-"""The side of a step that runs in a process of its own: papermill, and our own judgement of what came of it.
+"""Execution of one notebook by papermill in a process of its own, and its outcome.
 
-``python -m xiqa.runner.execute SPEC.json`` executes one notebook and writes what happened as JSON. papermill's saved
-status is not trusted: after a dead kernel or ``sys.exit(0)`` it says completed. A step is done when no cell raised,
+``python -m xiqa.runner.execute SPEC.json`` executes one notebook and writes its outcome as JSON. papermill's saved
+status is not trusted: after a dead kernel or ``sys.exit(0)`` it is "completed". A notebook is done when no cell raised,
 every code cell has an execution count, and every product is there.
 """
 
@@ -15,10 +15,11 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from xiqa.runner import steps
+from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, INTERRUPTED, Outcome
 
 GRACE = 5.0  # seconds from asking a kernel to stop until it is killed
 POLL = 0.1  # seconds between two looks at a running step
@@ -26,25 +27,10 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 NOT_EXECUTED = "skip-execution"  # the tag by which nbclient leaves a cell out
 
 
-@dataclass
-class Outcome:
-    """What came of a step; ``status`` is done, failed, bad_input or interrupted."""
-
-    status: str = "failed"
-    seconds: float = 0.0  # with the start of the interpreter and of the kernel
-    error: str = ""  # class of the exception
-    message: str = ""  # one line
-    heading: str = ""
-    cell: int | None = None  # counted from 1 among the code cells of the source
-    line: int | None = None  # of the source file
-    place: str = ""  # deepest line of this package in the traceback
-    executable: str | None = None  # interpreter of the kernel
-
-
 def run_step(spec: dict) -> dict:
-    """Run one step in a process of its own, here or on a worker of a cluster; returns the fields of an ``Outcome``.
+    """Run ``python -m spec["module"]`` on a specification, here or on a cluster; returns the fields of an ``Outcome``.
 
-    The step is stopped when the file ``spec["stop"]`` appears.
+    The process is stopped when the file ``spec["stop"]`` appears.
     """
     folder = Path(spec["outcome"]).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +39,7 @@ def run_step(spec: dict) -> dict:
     started = time.monotonic()
     given = folder / f"{spec['stem']}.spec.json"
     given.write_text(json.dumps(spec))
-    command = [sys.executable, "-m", "xiqa.runner.execute", str(given)]
+    command = [sys.executable, "-m", spec["module"], str(given)]
     with open(spec["log"], "w") as log:
         process = subprocess.Popen(
             command,
@@ -70,7 +56,7 @@ def run_step(spec: dict) -> dict:
     except (OSError, ValueError):
         outcome = asdict(Outcome(error="DeadStep", message=f"its process ended with code {process.returncode}"))
         if stopped:
-            outcome = asdict(Outcome("interrupted", message="stopped"))
+            outcome = asdict(Outcome(INTERRUPTED, message="stopped"))
     return outcome | {"seconds": round(time.monotonic() - started, 1)}
 
 
@@ -123,7 +109,7 @@ class Watch(threading.Thread):
 
 
 def execute(spec: dict, watch: Watch) -> Outcome:
-    """Execute the notebook of a step and judge it."""
+    """Execute the notebook of a step; returns its outcome."""
     import papermill
 
     from xiqa.runner.kernel import Kernel, ask
@@ -156,7 +142,7 @@ def execute(spec: dict, watch: Watch) -> Outcome:
     finally:
         if Kernel.current is not None:
             Kernel.current.remove()
-    outcome = judge(spec, target, error, watch)
+    outcome = judged(spec, target, error, watch)
     outcome.heading = progress.heading if outcome.cell else ""
     outcome.executable = Kernel.current.executable if Kernel.current else None
     _keep(target, spec, outcome)
@@ -190,10 +176,10 @@ def heading(markdown: str) -> str:
     return found[-1].replace("`", "").replace("*", "") if found else ""
 
 
-def judge(spec: dict, executed: Path, error: Exception | None, watch: Watch) -> Outcome:
-    """What came of it, from the exception, the execution counts and the products, in this order."""
+def judged(spec: dict, executed: Path, error: Exception | None, watch: Watch) -> Outcome:
+    """Outcome by the exception, the execution counts and the products, in this order."""
     if watch.cause == "interrupted":
-        return Outcome("interrupted", message="stopped")
+        return Outcome(INTERRUPTED, message="stopped")
     if watch.cause == "timeout":
         return Outcome(error="Timeout", message=f"stopped after its {watch.timeout:.0f} seconds")
     cells = _code_cells(executed)
@@ -211,7 +197,7 @@ def judge(spec: dict, executed: Path, error: Exception | None, watch: Watch) -> 
     if missing := [path for path in spec["products"] if not Path(path).is_file()]:
         names = ", ".join(Path(path).name for path in missing[:4]) + (" ..." if len(missing) > 4 else "")
         return Outcome(error="MissingProduct", message=f"it ran to its end without making {names}")
-    return Outcome("done")
+    return Outcome(DONE)
 
 
 def _code_cells(executed: Path) -> list[dict]:
@@ -230,7 +216,7 @@ def _to_execute(cell: dict) -> bool:
 
 def _raised(spec: dict, cells: list[dict], position: int, output: dict) -> Outcome:
     """The outcome of a cell that raised."""
-    status = "bad_input" if output["ename"] == "BadInput" else "failed"
+    status = BAD_INPUT if output["ename"] == "BadInput" else FAILED
     message = _one_line(output["evalue"])
     if output["ename"] == "SystemExit":
         message = "a cell called sys.exit, so the rest of the notebook did not run"
@@ -282,7 +268,7 @@ def _keep(executed: Path, spec: dict, outcome: Outcome) -> None:
     # papermill was handed a notebook, not a path, and would keep all of it here.
     papermill["input_path"] = f"notebooks/{Path(spec['notebook']).name}"
     papermill["output_path"] = executed.name
-    papermill["exception"] = outcome.status != "done"
+    papermill["exception"] = outcome.status != DONE
     notebook.metadata.papermill = papermill
     about = {"step": spec["step"], "run": spec["run"], "fingerprint": spec["fingerprint"]}
     notebook.metadata.xiqa = about | {key: value for key, value in asdict(outcome).items() if value not in ("", None)}
@@ -296,8 +282,6 @@ def main(arguments: list[str]) -> int:
     spec = json.loads(Path(arguments[0]).read_text())
     watch = Watch(spec["timeout"])
     watch.start()
-    if spec.get("cores"):
-        os.sched_setaffinity(0, spec["cores"])
     steps.lean_imports()
     outcome = execute(spec, watch)
     temporary = Path(spec["outcome"]).with_suffix(".part")

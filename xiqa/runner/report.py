@@ -16,61 +16,53 @@ from pathlib import Path
 
 import jinja2
 
-from xiqa.runner import manifest, steps, summary
-from xiqa.runner.console import words
+from xiqa.runner import manifest, steps
+from xiqa.runner.console import all_checks, words
 from xiqa.runner.execute import heading
-from xiqa.runner.manifest import Plan
-from xiqa.runner.schedule import DONE, NOT_RUN, UP_TO_DATE, Result
+from xiqa.runner.manifest import Plan, Planner
+from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, NOT_RUN, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import Step, product_files
 from xiqa.store import digests, fingerprints
 from xiqa.store.files import write_bytes
 
+MADE, OUT_OF_DATE = "made", "out of date"
 ROWS = 40  # rows of a table shown in the page; its CSV has all
 DIGITS = 4  # significant digits of a number with a long fraction
 
 
-def write(
-    plans: dict[str, Plan],
-    result: Result,
-    settings: Settings,
-    environment: dict[str, str],
-    missing: dict[str, str],
-) -> Path:
+def write(planner: Planner, result: Result, settings: Settings, environment: dict[str, str]) -> Path:
     """Write ``report.html`` and a page for each executed notebook into the run's folder.
+
+    The verdict on a product comes from manifests and from this run's outcomes, never from a file that happens to be
+    there.
 
     Parameters
     ----------
-    plans : every step of the paper in order, run this time or not.
+    planner : plans every job and notebook of the paper, run this time or not.
     environment : what ``environment`` returned.
-    missing : products that this version or profile does not make -> why.
 
     """
-    folder = settings.run_folder
-    states = {name: _state(planned, result, settings) for name, planned in plans.items()}
-    # By number: the order in which they run is another.
-    main = [(name, planned) for name, planned in sorted(plans.items()) if planned.step.main]
-    notebooks = [_notebook(planned.step, states[name], settings) for name, planned in main]
+    states = {name: _state(plan, result, settings) for name, plan in planner.everything().items()}
+    notebooks = [_notebook(step, states[name], settings) for name, step in planner.steps.items()]
     products = [product for notebook in notebooks for product in notebook["products"]]
     _shorten(products)
-    text = (
-        _templates()
-        .get_template("report.html")
-        .render(
-            settings=settings,
-            written=manifest.stamp(time.time()),
-            took=words(result.seconds),
-            steps=list(states.values()),
-            notebooks=notebooks,
-            missing=missing,
-            made=sum(product["verdict"] == "made" for product in products),
-            total=len(products) + len(missing),
-            failures=[state for state in states.values() if state["status"] in ("failed", "bad_input")],
-            checks=summary.all_checks(settings, [planned.step for planned in plans.values()]),
-            environment=environment,
-        )
+    page = _templates().get_template("report.html")
+    text = page.render(
+        settings=settings,
+        written=manifest.stamp(time.time()),
+        took=words(result.seconds),
+        steps=list(states.values()),
+        notebooks=notebooks,
+        made=sum(product["verdict"] == MADE for product in products),
+        by_this_run=sum(product["by_this_run"] for product in products),
+        total=len(products),
+        interrupted=result.interrupted,
+        failures=[state for state in states.values() if state["status"] in (FAILED, BAD_INPUT)],
+        checks=all_checks(settings, list(planner.steps)),
+        environment=environment,
     )
-    path = folder / "report.html"
+    path = settings.run_folder / "report.html"
     write_bytes(path, text.encode())
     return path
 
@@ -86,46 +78,50 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def _state(planned: Plan, result: Result, settings: Settings) -> dict:
-    """How a step stands, for its row in the table of steps."""
-    step, past = planned.step, manifest.read(settings, planned.step)
-    outcome = result.outcomes.get(step.name)
-    if outcome is None and past is None:
-        outcome = {"status": NOT_RUN, "message": "not asked for"}
-    elif outcome is None:
-        current = UP_TO_DATE if not planned.reasons else "out of date"
-        message = "; ".join(planned.reasons) or past["ended"][:16]
-        outcome = {"status": current, "message": message, "seconds": past["seconds"]}
-    why = {DONE: "; ".join(planned.reasons), UP_TO_DATE: f"nothing changed since {outcome.get('message', '')[:16]}"}
-    took = words(outcome["seconds"]) if outcome.get("seconds") else ""
+def _state(plan: Plan, result: Result, settings: Settings) -> dict:
+    """State of a job or notebook, for its row in the table of steps."""
+    outcome, past = result.outcomes.get(plan.name), plan.past
+    if outcome is None:
+        if past is None and plan.reasons:
+            outcome = {"status": NOT_RUN, "message": "not chosen"}
+        else:
+            message = "; ".join(plan.reasons) or _since(past)
+            outcome = {"status": OUT_OF_DATE if plan.reasons else UP_TO_DATE, "message": message}
+        outcome |= {"seconds": past["seconds"]} if past else {}
+    why = "; ".join(past["reasons"]) if outcome["status"] == DONE and past else outcome.get("message", "")
     return {
-        "name": step.name,
+        "name": plan.name,
         "status": outcome["status"],
-        "why": why.get(outcome["status"], outcome.get("message", "")),
-        "took": took,
+        "why": why,
+        "took": words(outcome["seconds"]) if outcome.get("seconds") else "",
         "outcome": outcome,
-        "page": _page(step, settings),
+        "by_this_run": outcome["status"] == DONE,
+        "page": _page(plan.name, settings),
     }
 
 
-def _page(step: Step, settings: Settings) -> str | None:
+def _since(past: dict | None) -> str:
+    return f"nothing changed since {past['ended'][:16]}" if past else "the store has it"
+
+
+def _page(name: str, settings: Settings) -> str | None:
     """Relative path of the executed notebook as a page, made now unless it is there already."""
-    executed = settings.executed(step.stem)
+    executed = settings.executed(name)
     if not executed.is_file():
         return None
-    relative = f"pages/{step.stem}.html"
+    relative = f"pages/{name}.html"
     page = settings.run_folder / relative
     content = digests.file_digest(executed)
     if not page.is_file() or content not in page.read_text()[:200]:
         try:
-            write_bytes(page, _convert(executed, step.name, content).encode())
+            write_bytes(page, _convert(executed, name, content, settings.meaning).encode())
         except Exception as error:  # half a notebook is no reason for half a report
             print(f"{executed.name} could not be made into a page: {error}")
             return None
     return relative
 
 
-def _convert(executed: Path, title: str, content: str) -> str:
+def _convert(executed: Path, title: str, content: str, meaning: str) -> str:
     """An executed notebook as a page without scripts; nbconvert's own pages load them from outside."""
     import nbformat
     from nbconvert import HTMLExporter
@@ -133,7 +129,11 @@ def _convert(executed: Path, title: str, content: str) -> str:
 
     body, _ = HTMLExporter(template_name="basic", embed_images=True).from_notebook_node(nbformat.read(executed, 4))
     colours = HtmlFormatter().get_style_defs(".highlight")
-    return _templates().get_template("page.html").render(title=title, body=body, colours=colours, content=content)
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(title=title, body=body, colours=colours, content=content, meaning=meaning)
+    )
 
 
 def _notebook(step: Step, state: dict, settings: Settings) -> dict:
@@ -149,25 +149,26 @@ def _notebook(step: Step, state: dict, settings: Settings) -> dict:
 
 
 def _product(name: str, state: dict, settings: Settings) -> dict:
-    """A table or figure as the page shows it; ``verdict`` says why there is none."""
+    """A table or figure as the page shows it; ``verdict`` says whether it is this run's, and ``why`` not."""
     folder = settings.figures_folder
     link = os.path.relpath(folder / f"{name}.csv", settings.run_folder)
-    found = {"name": name, "kind": "figure" if name.startswith("fig_") else "table", "link": link, "caption": ""}
+    kind = "figure" if name.startswith("fig_") else "table"
+    product = {"name": name, "kind": kind, "link": link, "caption": "", "data": "", "by_this_run": state["by_this_run"]}
+    if state["status"] not in (DONE, UP_TO_DATE):
+        verdict = {FAILED: "failed", BAD_INPUT: "failed", OUT_OF_DATE: OUT_OF_DATE}.get(state["status"], NOT_RUN)
+        return product | {"verdict": verdict, "why": state["why"] or state["outcome"].get("message", "")}
     if not all((folder / file).is_file() for file in product_files(name)):
-        why = state["outcome"].get("message", "")
-        verdict = "failed" if state["status"] in ("failed", "bad_input") else "not run"
-        return found | {"verdict": verdict, "why": why, "data": ""}
+        return product | {"verdict": "missing", "why": "its files are gone"}
     try:
         about = json.loads((folder / f"{name}.json").read_text())
     except ValueError:
-        return found | {"verdict": "damaged", "why": f"{name}.json cannot be read", "data": ""}
-    found |= {"caption": about.get("caption", ""), "data": "stand-in" if about.get("stand_in", True) else "real"}
-    found |= {"verdict": "out of date", "why": state["why"]} if state["status"] == "out of date" else {}
-    if found["kind"] == "figure":
-        found["image"] = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
+        return product | {"verdict": "damaged", "why": f"{name}.json cannot be read"}
+    product |= {"caption": about.get("caption", ""), "data": "stand-in" if about.get("stand_in", True) else "real"}
+    if kind == "figure":
+        product["image"] = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
     else:
-        found |= _table(folder / f"{name}.csv")
-    return {"verdict": "made", "why": ""} | found
+        product |= _table(folder / f"{name}.csv")
+    return product | {"verdict": MADE, "why": "" if state["by_this_run"] else "by an earlier run"}
 
 
 def _shorten(products: list[dict]) -> None:
@@ -215,7 +216,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "system": platform.platform(),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "device": settings.device,
-        "threads of a step": str(settings.threads),
+        "threads of a job": str(settings.threads),
     }
 
 

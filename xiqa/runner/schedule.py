@@ -1,45 +1,22 @@
-"""Runs the steps that have to run, in the order of their graph, and says how it goes."""
+"""Runs the jobs and notebooks that have to run, in the order of their graph."""
 
 import contextlib
 import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from xiqa.runner import manifest
-from xiqa.runner.console import Progress, words
+from xiqa.runner.console import Console, words
 from xiqa.runner.execute import POLL, run_step
-from xiqa.runner.manifest import Plan
+from xiqa.runner.manifest import CHANGED_MEANWHILE, Plan, Planner, file_stem
+from xiqa.runner.outcome import DONE, INTERRUPTED, NOT_RUN, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
-from xiqa.runner.steps import RefusedError, parts, product_files
-
-DONE, UP_TO_DATE, NOT_RUN = "done", "up to date", "not run"
-
-
-@dataclass
-class Result:
-    """How a run went.
-
-    Attributes
-    ----------
-    outcomes : step -> fields of an ``Outcome``; its status may also be ``up to date`` or ``not run`` (message: why).
-    interrupted : by the name of the signal, or empty.
-    seconds : of the whole run.
-
-    """
-
-    outcomes: dict[str, dict] = field(default_factory=dict)
-    interrupted: str = ""
-    seconds: float = 0.0
-
-    def having(self, *statuses: str) -> list[str]:
-        """Names of the steps with one of these statuses."""
-        return [name for name, outcome in self.outcomes.items() if outcome["status"] in statuses]
+from xiqa.runner.steps import RefusedError, product_files
+from xiqa.runner.workers import Worker
 
 
 @contextlib.contextmanager
@@ -76,9 +53,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals(stop: Path, result: Result) -> Iterator[None]:
-    """Turn Ctrl-C and its like into the file that running steps look for; a second one ends the runner at once.
+    """Turn Ctrl-C and its like into the file that jobs and notebooks watch; a second one ends the runner at once.
 
-    The steps then see their parent gone and end themselves.
+    The processes then see their parent gone and end themselves.
     """
 
     def handle(number, _) -> None:
@@ -96,17 +73,60 @@ def signals(stop: Path, result: Result) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def run(plans: dict[str, Plan], settings: Settings, environment: dict) -> Result:
-    """Run every planned step that has a reason to; failures stop only what depends on them."""
+def run(
+    planner: Planner, names: Sequence[str], target: str, arguments: dict, settings: Settings, environment: dict
+) -> Result:
+    """Run what has a reason to run; failures stop only what depends on them.
+
+    Parameters
+    ----------
+    names : jobs and notebooks, each after all that it needs.
+    target : ``module:function`` that performs a job: called with ``arguments`` and the name of the job.
+    environment : description of the machine, for the manifests.
+
+    """
     result, started = Result(), time.monotonic()
     stop = settings.run_folder / "progress" / "stop"
     stop.parent.mkdir(parents=True, exist_ok=True)
     stop.unlink(missing_ok=True)
-    with _executor(settings) as executor, signals(stop, result):
-        _Schedule(plans, settings, environment, stop, result).work(executor)
+    os.environ.update(settings.environment())  # worker processes inherit it; allocator settings are read at their start
+    places = Places(settings, stop)
+    with places.opened(), signals(stop, result):
+        _Schedule(planner, names, places, (target, arguments), environment, result).work()
     stop.unlink(missing_ok=True)
     result.seconds = time.monotonic() - started
     return result
+
+
+class Places:
+    """Where jobs and notebooks run: a number of slots on this machine, or the workers of a Dask cluster."""
+
+    def __init__(self, settings: Settings, stop: Path):
+        self.settings, self.stop = settings, stop
+        self.workers = [Worker(stop) for _ in range(settings.jobs)]
+        self.free = list(range(settings.jobs))
+        self.executor: Executor | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Open the threads that wait for notebooks, or the connection to the cluster, and close them in the end."""
+        with _executor(self.settings) as self.executor:
+            try:
+                yield
+            finally:
+                for worker in self.workers:
+                    worker.close()
+
+    def job(self, slot: int, task: dict) -> tuple[Future, Callable[[Future], dict]]:
+        """Start a job; returns its future, and the function that reads its outcome."""
+        if self.settings.dask is None:
+            worker = self.workers[slot]
+            return worker.submit(task), worker.outcome
+        return self.executor.submit(run_step, task), Future.result
+
+    def notebook(self, spec: dict) -> tuple[Future, Callable[[Future], dict]]:
+        """Start a notebook; returns as ``job``."""
+        return self.executor.submit(run_step, spec), Future.result
 
 
 @contextlib.contextmanager
@@ -131,120 +151,123 @@ def _executor(settings: Settings) -> Iterator[Executor]:
 
 
 class _Schedule:
-    """The steps of one run: what waits, what runs, what has ended."""
+    """The jobs and notebooks of one run: what waits, what runs, what has ended."""
 
-    def __init__(self, plans: dict[str, Plan], settings: Settings, environment: dict, stop: Path, result: Result):
-        self.plans, self.settings, self.environment = plans, settings, environment
-        self.stop, self.result = stop, result
-        self.progress = Progress(max(map(len, plans), default=0))
-        self.running: dict[Future, tuple[str, int, float]] = {}
-        cluster = settings.dask is not None
-        self.slots = list(range(len(plans) if cluster else settings.jobs))
-        self.cores = [] if cluster or settings.jobs == 1 else sorted(os.sched_getaffinity(0))
+    def __init__(
+        self,
+        planner: Planner,
+        names: Sequence[str],
+        places: Places,
+        performed_by: tuple[str, dict],
+        environment: dict,
+        result: Result,
+    ):
+        self.planner, self.names, self.places, self.result = planner, list(names), places, result
+        self.settings, self.environment = planner.settings, environment
+        self.target, self.arguments = performed_by
+        self.console = Console(self.names, self.settings.jobs)
+        self.running: dict[Future, tuple[Plan, int, float, Callable[[Future], dict]]] = {}
 
-    def work(self, executor: Executor) -> None:
-        """Hand out steps as what they need is done, until nothing is left or the run is interrupted."""
-        before = {name: (*plan.step.needs, *plan.step.after) for name, plan in self.plans.items()}
-        graph = TopologicalSorter({name: [x for x in names if x in self.plans] for name, names in before.items()})
+    def work(self) -> None:
+        """Hand out jobs and notebooks as their needs are done, until nothing is left or the run is interrupted."""
+        needs = {name: [x for x in self.planner.needs(name) if x in self.names] for name in self.names}
+        graph = TopologicalSorter(needs)
         graph.prepare()
         ready: list[str] = []
-        order = list(self.plans)
         while (graph.is_active() and not self.result.interrupted) or self.running:
-            ready = sorted([*ready, *graph.get_ready()], key=order.index)
-            while ready and self.slots and not self.result.interrupted:
+            ready = sorted([*ready, *graph.get_ready()], key=self.names.index)
+            while ready and self.places.free and not self.result.interrupted:
                 name = ready.pop(0)
-                if not self._begin(name, executor):
+                if not self._begin(name):
                     graph.done(name)
-                    ready = sorted([*ready, *graph.get_ready()], key=order.index)
+                    ready = sorted([*ready, *graph.get_ready()], key=self.names.index)
             if not self.running:
                 continue
             for future in wait(self.running, timeout=POLL, return_when=FIRST_COMPLETED).done:
                 graph.done(self._end(future))
-            self.progress.refresh()
-        for name in order:
+            self.console.refresh()
+        for name in self.names:
             self.result.outcomes.setdefault(name, {"status": NOT_RUN, "message": "the run was interrupted"})
 
-    def _begin(self, name: str, executor: Executor) -> bool:
-        """Start a step; False where there is nothing to wait for."""
-        planned = self.plans[name]
-        bad = [x for x in planned.step.needs if self._status(x) not in (None, DONE, UP_TO_DATE)]
+    def _begin(self, name: str) -> bool:
+        """Start a job or notebook; False where there is nothing to wait for."""
+        bad = [x for x in self.planner.needs(name) if self.result.status(x) not in (None, DONE, UP_TO_DATE)]
         if bad:
-            why = f"because {bad[0]} " + ("did not run" if self._status(bad[0]) == NOT_RUN else "failed")
+            why = f"because {bad[0]} " + ("did not run" if self.result.status(bad[0]) == NOT_RUN else "failed")
             self._note(name, {"status": NOT_RUN, "message": why}, "not run", why)
             return False
-        if not planned.reasons:
-            ended = planned.manifest["ended"]
-            outcome = {"status": UP_TO_DATE, "message": ended, "seconds": planned.manifest["seconds"]}
-            self._note(name, outcome, "skipped", f"nothing changed since {ended[:16]}")
+        plan = self.planner.plan(name)
+        if not plan.reasons:
+            since = f"nothing changed since {plan.past['ended'][:16]}" if plan.past else "the store has it"
+            outcome = {"status": UP_TO_DATE, "message": since}
+            self._note(name, outcome | ({"seconds": plan.past["seconds"]} if plan.past else {}), "skipped", since)
             return False
-        manifest.forget(self.settings, planned.step)
-        slot = self.slots.pop(0)
-        spec = self._spec(planned, slot)
-        self.progress.start(name, Path(spec["progress"]), _because(planned.reasons))
-        self.running[executor.submit(run_step, spec)] = (name, slot, time.time())
+        self.planner.forget(name)
+        slot = self.places.free.pop(0)
+        spec = self._spec(plan)
+        job = name in self.planner.jobs
+        future, outcome = self.places.job(slot, spec) if job else self.places.notebook(spec)
+        self.console.start(name, Path(spec["log" if job else "progress"]), _because(plan.reasons))
+        self.running[future] = (plan, slot, time.time(), outcome)
         return True
 
     def _end(self, future: Future) -> str:
-        """Take down what came of a step; returns its name."""
-        name, slot, started = self.running.pop(future)
-        self.slots = sorted([*self.slots, slot])
-        planned = self.plans[name]
+        """Keep the outcome of a job or notebook; returns its name."""
+        plan, slot, started, read = self.running.pop(future)
+        self.places.free = sorted([*self.places.free, slot])
         try:
-            outcome = future.result()
+            outcome = read(future)
         except Exception as error:  # the cluster lost it
             outcome = {"status": "failed", "error": type(error).__name__, "message": str(error), "seconds": 0.0}
-        self.progress.running.pop(name, None)
         took = words(outcome["seconds"])
         if outcome["status"] == DONE:
-            same = self._same(planned)
-            manifest.write(self.settings, planned, outcome, started, self.environment, same)
-            again = "" if same else f", but {manifest.CHANGED_MEANWHILE}, so it will run again"
-            self._note(name, outcome, "done", f"in {took}{again}")
-        elif outcome["status"] == "interrupted":
-            self._note(name, outcome, "stopped", f"after {took}")
+            same = self.planner.finished(plan, outcome, started, self.environment)
+            again = "" if same else f", but {CHANGED_MEANWHILE}, so it will run again"
+            self._note(plan.name, outcome, "done", f"in {took}{again}")
+        elif outcome["status"] == INTERRUPTED:
+            self._note(plan.name, outcome, "stopped", f"after {took}")
         else:
-            self._note(name, outcome, "FAILED", f"after {took}: {outcome['message']}")
-        return name
-
-    def _same(self, planned: Plan) -> bool:
-        """Whether what the step depends on is still what it was when the run was planned."""
-        try:
-            now = parts(planned.step, self.settings, planned.parts["needs"])
-        except RefusedError:
-            return False
-        return now == planned.parts
+            self._note(plan.name, outcome, "FAILED", f"after {took}: {outcome['message']}")
+        return plan.name
 
     def _note(self, name: str, outcome: dict, word: str, text: str) -> None:
         self.result.outcomes[name] = outcome
-        self.progress.end(name, word, text)
+        silent = name in self.planner.jobs and outcome["status"] == UP_TO_DATE
+        self.console.end(name, word, text, outcome.get("seconds") if word == "done" else None, silent)
 
-    def _status(self, name: str) -> str | None:
-        return self.result.outcomes.get(name, {}).get("status")
-
-    def _spec(self, planned: Plan, slot: int) -> dict:
-        """What the process of a step is told; plain data, so that it travels to a cluster."""
-        settings, step = self.settings, planned.step
+    def _spec(self, plan: Plan) -> dict:
+        """What the process of a job or notebook gets; plain data, so that it travels to a cluster."""
+        settings, stem = self.settings, file_stem(plan.name)
         folder = settings.run_folder
-        first = slot * settings.threads
-        here = {"XIQA_STEP": step.name, "XIQA_FINGERPRINT": planned.fingerprint}
-        return {
-            "step": step.name,
-            "stem": step.stem,
-            "run": settings.name,
-            "fingerprint": planned.fingerprint,
+        spec = {
+            "step": plan.name,
+            "stem": stem,
             "root": str(settings.root),
+            "log": str(folder / "logs" / f"{stem}.log"),
+            "outcome": str(folder / "progress" / f"{stem}.outcome.json"),
+            "stop": str(self.places.stop),
+            "environment": settings.environment() | {"XIQA_STEP": plan.name, "XIQA_FINGERPRINT": plan.fingerprint},
+        }
+        if plan.name in self.planner.jobs:
+            return spec | {
+                "module": "xiqa.runner.workers",
+                "target": self.target,
+                "job": plan.name,
+                "arguments": self.arguments,
+            }
+        step = self.planner.steps[plan.name]
+        files = [str(settings.figures_folder / file) for name in step.products for file in product_files(name)]
+        return spec | {
+            "module": "xiqa.runner.execute",
+            "run": settings.name,
+            "fingerprint": plan.fingerprint,
             "notebook": str(step.notebook),
             "cwd": str(step.notebook.parent),
             "parameters": step.parameters,
-            "executed": str(settings.executed(step.stem)),
-            "products": [str(settings.figures_folder / file) for n in step.products for file in product_files(n)],
-            "log": str(folder / "logs" / f"{step.stem}.log"),
-            "progress": str(folder / "progress" / f"{step.stem}.progress.json"),
-            "outcome": str(folder / "progress" / f"{step.stem}.outcome.json"),
-            "stop": str(self.stop),
+            "executed": str(settings.executed(stem)),
+            "products": files,
+            "progress": str(folder / "progress" / f"{stem}.progress.json"),
             "timeout": step.timeout,
-            "environment": settings.environment() | here,
-            "cores": self.cores[first : first + settings.threads],
         }
 
 

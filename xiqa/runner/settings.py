@@ -1,4 +1,4 @@
-"""What one run is: its folders, its device and threads, and the environment its kernels see."""
+"""Settings of one run: its folders, device and threads, and the environment of its processes."""
 
 import os
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ class Settings:
     root : the checkout.
     results, figures, data : root folders; the run's own are ``results/<name>`` and ``figures/<name>``.
     device : ``cpu`` or ``cuda``.
-    threads : thread cap of a kernel.
-    jobs : steps that run at the same time.
+    threads : thread cap of a process.
+    jobs : jobs and notebooks that run at the same time.
+    meaning : sentence on what the numbers of the profile mean, or empty.
     dask : address of a Dask scheduler, or None to run here.
     about_data : in words, what the data are.
 
@@ -40,6 +41,7 @@ class Settings:
     jobs: int = 1
     dask: str | None = None
     about_data: str = "stand-in data"
+    meaning: str = ""
 
     @property
     def run_folder(self) -> Path:
@@ -52,15 +54,15 @@ class Settings:
         return self.figures / self.name
 
     def executed(self, stem: str) -> Path:
-        """The executed notebook of a step, complete or not."""
+        """The executed notebook of that name, complete or not."""
         return self.run_folder / "notebooks" / f"{stem}.ipynb"
 
     def checks(self, name: str) -> Path:
-        """Checks of the reproduction that the step of that name made, one JSON object a line."""
+        """Checks of the reproduction that the notebook of that name made, one JSON object a line."""
         return self.run_folder / "checks" / f"{name}.json"
 
     def environment(self) -> dict[str, str]:
-        """Environment variables of every kernel of this run, on top of the caller's."""
+        """Environment variables of every process of this run, on top of the caller's."""
         threads = str(self.threads)
         path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
         return {

@@ -1,9 +1,9 @@
-"""Steps: a notebook with parameters, what it needs, what it makes, and the parts its result depends on."""
+"""Steps: a notebook with its parameters, needs and products, and the parts that its result depends on."""
 
 import difflib
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -32,16 +32,14 @@ class Step:
 
     Attributes
     ----------
-    name : ``05_pointing_game``, or ``02_training:pretext-resnet34`` where a notebook runs more than once.
+    name : stem of the notebook, ``05_pointing_game``.
     notebook : its source, a ``.py`` file in jupytext's percent format.
     parameters : handed to the notebook; names that its cell tagged ``parameters`` declares.
     places : names of parameters that say where and not what (a data folder): they enter no fingerprint.
-    needs : names of the steps whose results it uses.
-    after : names of steps that it waits for if they run too, since both would make the same thing in the store.
+    needs : names of the jobs whose store entries it reads.
     products : names of the tables and figures that it makes.
-    values : resolved values of the recipe, plain data.
-    data : label -> function that returns the fingerprint of a data set; called when a fingerprint is asked for.
-    timeout : seconds after which the step is stopped.
+    values : resolved values of the recipes, plain data.
+    timeout : seconds after which the notebook is stopped.
 
     """
 
@@ -50,21 +48,9 @@ class Step:
     parameters: dict = field(default_factory=dict)
     places: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     values: dict = field(default_factory=dict)
-    data: dict[str, Callable[[], str]] = field(default_factory=dict)
     timeout: float = 3600.0
-
-    @property
-    def stem(self) -> str:
-        """The name as part of a file name."""
-        return self.name.replace(":", "-")
-
-    @property
-    def main(self) -> bool:
-        """Whether this is the run of the notebook that its twin and the report show."""
-        return ":" not in self.name
 
 
 def product_files(name: str) -> tuple[str, ...]:
@@ -73,58 +59,54 @@ def product_files(name: str) -> tuple[str, ...]:
     return tuple(f"{name}.{form}" for form in forms)
 
 
-def in_order(steps: Sequence[Step]) -> list[Step]:
-    """The steps, each after all it needs and waits for; otherwise in the order given.
+def in_order(needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names in an order in which each follows all that it needs; otherwise in the order given.
 
     Raises
     ------
-    ValueError : two steps of one name, an unknown need, or a circle.
+    ValueError : an unknown need, or a circle.
 
     """
-    named = {step.name: step for step in steps}
-    if len(named) < len(steps):
-        raise ValueError("two steps have the same name")
-    for step in steps:
-        if missing := [need for need in (*step.needs, *step.after) if need not in named]:
-            raise ValueError(f"step {step.name} needs {', '.join(missing)}, which is no step")
-    graph = TopologicalSorter({step.name: step.needs + step.after for step in steps})
+    for name, wanted in needs.items():
+        if missing := [need for need in wanted if need not in needs]:
+            raise ValueError(f"{name} needs {', '.join(missing)}, which does not exist")
+    graph = TopologicalSorter(needs)
     try:
         graph.prepare()
     except CycleError as error:
-        raise ValueError(f"steps need each other in a circle: {' -> '.join(error.args[1])}") from error
-    order, ready, found = list(named), [], []
+        raise ValueError(f"jobs need each other in a circle: {' -> '.join(error.args[1])}") from error
+    order, ready, names = list(needs), [], []
     while graph.is_active():
         ready = sorted([*ready, *graph.get_ready()], key=order.index)
-        found.append(named[ready.pop(0)])
-        graph.done(found[-1].name)
-    return found
+        names.append(ready.pop(0))
+        graph.done(names[-1])
+    return names
 
 
-def matching(steps: Sequence[Step], wish: str) -> list[Step]:
-    """Steps whose name begins with ``wish``.
+def matching(names: Sequence[str], wish: str) -> list[str]:
+    """Names that begin with ``wish``.
 
     Raises
     ------
     RefusedError : there is none; the nearest names are given.
 
     """
-    if found := [step for step in steps if step.name.startswith(wish)]:
-        return found
-    names = [step.name for step in steps]
+    if begins := [name for name in names if name.startswith(wish)]:
+        return begins
     near = difflib.get_close_matches(wish, names, n=3, cutoff=0.4)
-    hint = f"do you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
+    hint = f"do you mean {' or '.join(near)}?" if near else "--list shows all names."
     raise RefusedError(f"There is no step that begins with {wish!r}; {hint}")
 
 
-def select(steps: Sequence[Step], only: Iterable[str] = (), since: str | None = None) -> list[Step]:
-    """The steps asked for: those that begin with one of ``only``, from the first that begins with ``since`` on."""
-    chosen = list(steps)
+def select(names: Sequence[str], only: Iterable[str] = (), since: str | None = None) -> list[str]:
+    """Names that begin with one of ``only``, from the first that begins with ``since`` on."""
+    chosen = list(names)
     if only := list(only):
-        names = {step.name for wish in only for step in matching(steps, wish)}
-        chosen = [step for step in chosen if step.name in names]
+        wanted = {name for wish in only for name in matching(names, wish)}
+        chosen = [name for name in chosen if name in wanted]
     if since:
-        first = list(steps).index(matching(steps, since)[0])
-        chosen = [step for step in chosen if list(steps).index(step) >= first]
+        first = list(names).index(matching(names, since)[0])
+        chosen = [name for name in chosen if list(names).index(name) >= first]
     return chosen
 
 
@@ -187,10 +169,10 @@ def code(notebook: "NotebookNode") -> list[str]:
     return ["\n".join("#" + line if line.startswith(("%", "!")) else line for line in c.splitlines()) for c in cells]
 
 
-def parts(step: Step, settings: "Settings", upstream: dict[str, str]) -> dict[str, dict]:
-    """Everything the result of a step depends on, by kind, as plain data; its digest is the step's fingerprint.
+def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[str, dict]:
+    """Everything that the products of a step depend on, by kind, as plain data; its digest is the step's fingerprint.
 
-    ``upstream`` has the fingerprints of the steps it needs.
+    ``contents`` has the digest of the store entries of each job that it needs.
 
     Raises
     ------
@@ -200,8 +182,8 @@ def parts(step: Step, settings: "Settings", upstream: dict[str, str]) -> dict[st
     try:
         cells = code(read(step.notebook))
         hashes = [fingerprints.syntax(cell) for cell in cells]
-        modules = fingerprints.closure(fingerprints.imported("\n".join(cells)), LEFT_OUT)
-        modules = fingerprints.code_digests(modules)
+        names = fingerprints.imported("\n".join(cells))
+        modules = fingerprints.code_digests(fingerprints.closure(names, LEFT_OUT))
     except SyntaxError as error:
         raise RefusedError(f"{step.notebook.name}, or a module it imports, is not Python: {error}.") from None
     empty = fingerprints.syntax("")
@@ -212,8 +194,7 @@ def parts(step: Step, settings: "Settings", upstream: dict[str, str]) -> dict[st
         "files": _package_data() if PRODUCTS_MODULE in modules else {},
         "parameters": {name: value for name, value in step.parameters.items() if name not in step.places},
         "recipe": flat(step.values),
-        "data": {label: find() for label, find in step.data.items()},
-        "needs": {name: upstream[name] for name in step.needs if name in upstream},
+        "needs": {name: contents[name] for name in step.needs},
         "versions": fingerprints.versions(),
         "machine": {"device": settings.device, "threads": settings.threads},
     }

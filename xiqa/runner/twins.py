@@ -126,8 +126,8 @@ def publish_all(chosen: Sequence[steps.Step], settings: "Settings") -> list[Path
     """Publish the twins of all steps whose last run was complete; returns the files written."""
     written = []
     for step in chosen:
-        executed = settings.executed(step.stem)
-        past = manifest.read(settings, step)
+        executed = settings.executed(step.name)
+        past = manifest.read(settings, step.name)
         if past is None or not past["fingerprint"] or not executed.is_file():
             print(f"{step.name} has no complete run: its twin stays as it is.")
             continue
@@ -152,7 +152,7 @@ def same_code(source: Path, twin: Path) -> bool:
 def main() -> int:
     """Refresh every twin."""
     steps.lean_imports()
-    for source in sorted((project_root() / "notebooks").glob("[0-9]*.py")):
+    for source in sorted((project_root() / "notebooks").rglob("[0-9A]*_*.py")):
         print(f"{source.name}: {'twin refreshed' if refresh(source) else 'twin is up to date'}")
     return 0
 

@@ -4,11 +4,16 @@
 registered, and ``register`` adds one (see `xiqa.saliency.methods`).
 """
 
-from xiqa.saliency.core import explain_classes
-from xiqa.saliency.engine import SILU_RULES, Captured
-from xiqa.saliency.methods import ALL, METHODS, absolute, combine, degenerate, register, resize
-from xiqa.saliency.modes import explain, explain_with_notes
-from xiqa.saliency.published import DEFECTS, MODES
+from typing import TYPE_CHECKING
+
+from xiqa.store.faces import lazy
+
+if TYPE_CHECKING:
+    from xiqa.saliency.core import explain_classes
+    from xiqa.saliency.defects import DEFECTS, MODES
+    from xiqa.saliency.engine import SILU_RULES, Captured
+    from xiqa.saliency.methods import ALL, METHODS, absolute, combine, degenerate, register, resize
+    from xiqa.saliency.modes import explain, explain_with_notes
 
 __all__ = [
     "ALL",
@@ -26,3 +31,4 @@ __all__ = [
     "register",
     "resize",
 ]
+__getattr__ = lazy(__name__, __file__)

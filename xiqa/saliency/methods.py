@@ -27,6 +27,7 @@ from torch.nn import functional
 from xiqa.saliency.engine import Captured
 
 Maps = Tensor | tuple[Tensor, Tensor]
+SLOW = ("integrated_gradients",)  # 33 passes an image: explained by name only
 # A map whose range is below this share of its maximum is constant: what is left is rounding in float64.
 ROUNDING = 1e-12
 
@@ -202,3 +203,8 @@ def degenerate(maps: Tensor) -> Tensor:
     rounding = 4 * torch.finfo(flat.dtype).eps * torch.maximum(low.abs(), high.abs())
     # A NaN anywhere makes both extremes NaN, and an infinite value their difference infinite or NaN.
     return ~(high - low).isfinite() | (high - low <= rounding)
+
+
+def tabulated() -> list[str]:
+    """Methods of the paper's tables: every registered one that is not slow, in the order of registration."""
+    return [name for name in METHODS if name not in SLOW]

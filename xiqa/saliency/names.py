@@ -1,5 +1,7 @@
 """Names of saliency methods in tables, and the rows of the papers' tables."""
 
+from collections.abc import Iterable
+
 METHOD_NAMES = {
     "gradcam": "Grad-CAM",
     "gradcam_combined": "Grad-CAM, combined",
@@ -27,3 +29,16 @@ TABLE_ROWS = (
     *(f"normgrad_{v}_{layers}" for v in ("scaling", "conv1x1", "conv3x3") for layers in ("single", "combined")),
 )
 MIDL_ROWS = (*TABLE_ROWS[:4], "normgrad_bias_single", "normgrad_bias_combined", *TABLE_ROWS[4:])
+# Rows of our tables: combined Grad-CAM separates the layers from the formula.
+ROWS = (TABLE_ROWS[0], "gradcam_combined", *TABLE_ROWS[1:])
+
+
+def ordered(methods: Iterable[str], rows: Iterable[str] = ROWS) -> list[str]:
+    """Those of ``methods`` that a table of the papers has, in its order, and all that the papers do not have."""
+    methods = list(dict.fromkeys(methods))
+    return [name for name in rows if name in methods] + [name for name in methods if name not in METHOD_NAMES]
+
+
+def label(method: str) -> str:
+    """Name of a method or baseline in tables and figures; that of registration where there is no other."""
+    return METHOD_NAMES.get(method, method)

@@ -1,5 +1,11 @@
 """Randomisation of trained networks, and similarity of saliency maps."""
 
-from xiqa.sanity.randomise import COLUMNS, SIGNED, Explained, alike, blocks, cascade, explained, independent, randomised
+from typing import TYPE_CHECKING
 
-__all__ = ["COLUMNS", "SIGNED", "Explained", "alike", "blocks", "cascade", "explained", "independent", "randomised"]
+from xiqa.store.faces import lazy
+
+if TYPE_CHECKING:
+    from xiqa.sanity.randomise import blocks, cascade, compare, independent, randomised, signed_maps
+
+__all__ = ["blocks", "cascade", "compare", "independent", "randomised", "signed_maps"]
+__getattr__ = lazy(__name__, __file__)

@@ -1,18 +1,17 @@
-r"""How alike two saliency maps are: Spearman, SSIM and HOG, each of which sees what another overlooks.
+r"""Similarity of two saliency maps: Spearman, SSIM and HOG, the three of Adebayo et al. (2018).
 
-The three of the sanity checks of Adebayo et al. (2018). None has a zero that means "nothing in common": two maps of
-different images of the same anatomy are alike too, so that a similarity is read beside `chance_line` (Arun et al. 2021)
-and beside the similarity of two trained networks.
+None of them is 0 for maps of different images: images of the same anatomy have similar maps. So read a similarity
+beside `chance_line` (Arun et al. 2021) and beside the similarity of two trained networks.
 
-- **spearman**, in [-1, 1]: Pearson correlation of the ranks of all pixels (ties share their mean rank). Sees the order,
-  not the shape.
+- **spearman**, in [-1, 1]: Pearson correlation of the ranks of all pixels (ties share their mean rank). It depends on
+  the order of the pixels alone, not on shapes.
 - **ssim**, in [-1, 1]: mean structural similarity (Wang et al. 2004), windows of 5 pixels a side, of maps scaled to
-  [-1, 1] by their own minimum and maximum; :math:`C_1 = (0.01 \cdot 2)^2`, :math:`C_2 = (0.03 \cdot 2)^2`. Where both
-  maps are flat and low it is near 1, so a sparse map is like any other sparse map: here the chance line matters most.
-  It was made for brightness, which has no sign: on [-1, 1] a map and its inverse differ in the sign of the mean and of
-  the covariance, and the product of both is positive. Only Spearman tells an inverse.
+  [-1, 1] by their own minimum and maximum; :math:`C_1 = (0.01 \cdot 2)^2`, :math:`C_2 = (0.03 \cdot 2)^2`. It is near 1
+  where both maps are flat and low, so any two sparse maps are similar, and the chance line matters most here.
+  SSIM is defined for brightness, which has no sign: on [-1, 1] a map and its inverse differ in the sign of the mean and
+  of the covariance, and the product of both is positive. Only Spearman is negative for an inverse.
 - **hog**, in [-1, 1]: Spearman of histograms of oriented gradients (Dalal and Triggs 2005): nine orientations, cells of
-  16 x 16 pixels, blocks of 3 x 3 cells. Sees edges, wherever in the range they lie. Two-dimensional maps only.
+  16 x 16 pixels, blocks of 3 x 3 cells. It compares edges, at any level of the range. Two-dimensional maps only.
 """
 
 from typing import NamedTuple
@@ -28,21 +27,22 @@ from skimage.metrics import structural_similarity
 from xiqa.saliency.methods import degenerate
 
 MEASURES = ("spearman", "ssim", "hog")
+PARTNERS = 8  # other images that each is compared with for the chance line
 WINDOW = 5  # pixels a side of an SSIM window
 CELL = 16  # pixels a side of a HOG cell
-SMALLEST = 2 * CELL  # pixels; one cell alone has no neighbour to be normalised with
-DECIMALS = 6  # of maps before HOG: the slope of a plateau would be rounding, and HOG gives it a direction
+SMALLEST = 2 * CELL  # pixels; HOG normalises a cell with its neighbours
+DECIMALS = 6  # of maps before HOG, which would give rounding errors on a plateau a direction
 
 
 class Features(NamedTuple):
-    """What is computed once for each of N maps, however many others they are compared with.
+    """Features of N maps, computed once for any number of comparisons.
 
     Attributes
     ----------
     scaled : (N, *size), each map from -1 to 1.
     ranks : (N, pixels), ranks with mean 0 and norm 1.
     edges : (N, features), the same for the HOG features; None for volumes.
-    degenerate : (N,) bool, maps without a peak (constant or not finite), which are like nothing.
+    degenerate : (N,) bool, maps without a peak (constant or not finite), which have no similarity.
 
     """
 
@@ -52,105 +52,88 @@ class Features(NamedTuple):
     degenerate: NDArray[np.bool_]
 
 
-def compare(first: ArrayLike, second: ArrayLike) -> pd.DataFrame:
-    """Similarity of maps pair by pair: ``first[i]`` with ``second[i]``.
+def features(maps: ArrayLike) -> Features:
+    """Features of maps for `compare_features`.
 
     Parameters
     ----------
-    first, second : (N, H, W) or (N, X, Y, Z), tensors or arrays, any range.
+    maps : (N, H, W) or (N, X, Y, Z), tensor or array, any range.
+
+    Raises
+    ------
+    ValueError : no map, a shape that is none of these, sides below 32 pixels (5 voxels for volumes).
+
+    """
+    maps = torch.as_tensor(maps)
+    _check(maps)
+    flat = degenerate(maps).cpu().numpy()
+    # Zeros avoid warnings about maps whose similarities are NaN anyway.
+    values = np.where(flat.reshape(-1, *[1] * (maps.dim() - 1)), 0, maps.detach().cpu().double().numpy())
+    scaled = np.stack([_scaled(one) for one in values])
+    edges = _ranks(np.stack([_edges(one) for one in scaled.round(DECIMALS)])) if maps.dim() == 3 else None
+    return Features(scaled, _ranks(values.reshape(len(values), -1)), edges, flat)
+
+
+def compare_features(first: Features, second: Features) -> pd.DataFrame:
+    """Similarity of maps pair by pair, the i-th of the first with the i-th of the second.
 
     Returns
     -------
     DataFrame with the columns image (0 .. N - 1), spearman, ssim, hog, degenerate. Where one of the two maps is
     degenerate every similarity is NaN; ``hog`` is NaN for volumes too.
 
-    Raises
-    ------
-    ValueError : shapes that differ or that are no maps, sides below 32 pixels (5 voxels for volumes).
-
     """
-    first, second = torch.as_tensor(first), torch.as_tensor(second)
-    if first.shape != second.shape:
-        raise ValueError(f"maps of {tuple(first.shape)} cannot be compared with maps of {tuple(second.shape)}")
-    return compare_features(features(first), features(second))
-
-
-def features(maps: ArrayLike) -> Features:
-    """What `compare_features` needs of maps (N, H, W) or (N, X, Y, Z); errors as `compare`."""
-    maps = torch.as_tensor(maps)
-    _check(maps)
-    flat = degenerate(maps).cpu().numpy()
-    # Zeros keep the libraries quiet about maps whose similarities are NaN anyway.
-    values = np.where(flat.reshape(-1, *[1] * (maps.dim() - 1)), 0, maps.detach().cpu().double().numpy())
-    scaled = np.stack([_scaled(each) for each in values])
-    edges = _ranks(np.stack([_edges(each) for each in scaled.round(DECIMALS)])) if maps.dim() == 3 else None
-    return Features(scaled, _ranks(values.reshape(len(values), -1)), edges, flat)
-
-
-def compare_features(first: Features, second: Features) -> pd.DataFrame:
-    """`compare` of maps whose features are known."""
     bad = first.degenerate | second.degenerate
     ssim = [
         structural_similarity(a, b, win_size=WINDOW, data_range=2)
         for a, b in zip(first.scaled, second.scaled, strict=True)
     ]
     hogs = np.nan if first.edges is None else (first.edges * second.edges).sum(1)
-    found = {"spearman": (first.ranks * second.ranks).sum(1), "ssim": np.array(ssim), "hog": hogs}
-    alike = {name: np.where(bad, np.nan, values) for name, values in found.items()}
-    return pd.DataFrame({"image": range(len(bad)), **alike, "degenerate": bad})
+    measures = {"spearman": (first.ranks * second.ranks).sum(1), "ssim": np.array(ssim), "hog": hogs}
+    measures = {name: np.where(bad, np.nan, values) for name, values in measures.items()}
+    return pd.DataFrame({"image": range(len(bad)), **measures, "degenerate": bad})
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Spearman correlation of maps pair by pair, (N,); NaN where a map is degenerate. For signed maps."""
-    pairs = [torch.as_tensor(maps) for maps in (first, second)]
-    bad = np.logical_or(*(degenerate(maps).cpu().numpy() for maps in pairs))
-    ranks = [_ranks(np.nan_to_num(maps.detach().cpu().double().flatten(1).numpy())) for maps in pairs]
+    """Spearman correlation of maps (N, *size) pair by pair, (N,); NaN where a map is degenerate. For signed maps."""
+    both = [torch.as_tensor(maps) for maps in (first, second)]
+    bad = np.logical_or(*(degenerate(maps).cpu().numpy() for maps in both))
+    ranks = [_ranks(np.nan_to_num(maps.detach().cpu().double().flatten(1).numpy())) for maps in both]
     return np.where(bad, np.nan, (ranks[0] * ranks[1]).sum(1))
 
 
-def chance_line(maps: ArrayLike, units: ArrayLike | None = None, partners: int = 8, seed: int = 0) -> pd.DataFrame:
-    """Similarity of each map to maps of other images: what is reached without looking at this image.
+def chance_line(maps: ArrayLike, seed: int = 0) -> pd.DataFrame:
+    """Similarity of each map to maps of other images: the similarity that does not depend on the image.
 
     Parameters
     ----------
     maps : (N, H, W) or (N, X, Y, Z), by one method, of N images.
-    units, partners, seed : as in `pairs`.
+    seed : as in `pairs`.
 
     Returns
     -------
-    DataFrame as of `compare`, a row an image: the means over its partners, NaN where there is none. The line itself is
-    the mean of a column.
+    DataFrame as of `compare_features`, a row an image: means over its partners, NaN where there is none.
 
     """
-    found = features(maps)
-    left, right = pairs(np.arange(len(found.degenerate)) if units is None else units, partners, seed)
-    alike = compare_features(_rows(found, left), _rows(found, right)).assign(image=left)
-    means = alike.groupby("image")[list(MEASURES)].mean().reindex(range(len(found.degenerate)))
-    return means.rename_axis("image").reset_index().assign(degenerate=found.degenerate)
+    values = features(maps)
+    left, right = pairs(len(values.degenerate), seed)
+    rows = compare_features(_rows(values, left), _rows(values, right)).assign(image=left)
+    means = rows.groupby("image")[list(MEASURES)].mean().reindex(range(len(values.degenerate)))
+    return means.rename_axis("image").reset_index().assign(degenerate=values.degenerate)
 
 
-def pairs(units: ArrayLike, partners: int = 8, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Each image with random others: indices of the images, and of their partners.
-
-    Parameters
-    ----------
-    units : (N,) what the images are of (patients, say); a partner is of another unit.
-    partners : how many each image gets; all there are, if fewer.
-    seed : of the draw.
-
-    """
-    units, generator = np.asarray(units), np.random.default_rng(seed)
-    found = [
-        (image, other)
-        for image, unit in enumerate(units)
-        for other in generator.permutation(np.flatnonzero(units != unit))[:partners]
+def pairs(count: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Each of ``count`` images with ``PARTNERS`` random others, or all there are: indices of images and of partners."""
+    generator, images = np.random.default_rng(seed), np.arange(count)
+    indices = [
+        (image, other) for image in images for other in generator.permutation(np.delete(images, image))[:PARTNERS]
     ]
-    left, right = np.array(found, dtype=np.intp).reshape(-1, 2).T
+    left, right = np.array(indices, dtype=np.intp).reshape(-1, 2).T
     return left, right
 
 
-def _rows(found: Features, which: NDArray[np.intp]) -> Features:
-    return Features(*(None if part is None else part[which] for part in found))
+def _rows(values: Features, which: NDArray[np.intp]) -> Features:
+    return Features(*(None if part is None else part[which] for part in values))
 
 
 def _check(maps: torch.Tensor) -> None:
@@ -164,15 +147,15 @@ def _check(maps: torch.Tensor) -> None:
         raise ValueError(f"maps of {' x '.join(map(str, space))} are too small to be compared: {what}")
 
 
-def _scaled(each: NDArray[np.float64]) -> NDArray[np.float64]:
-    low, span = each.min(), np.ptp(each)
-    return 2 * ((each - low) / span) - 1 if span > 0 else np.zeros_like(each)
+def _scaled(one: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, span = one.min(), np.ptp(one)
+    return 2 * ((one - low) / span) - 1 if span > 0 else np.zeros_like(one)
 
 
-def _edges(each: NDArray[np.float64]) -> NDArray[np.float64]:
-    # The usual blocks of 3 x 3 cells, or 2 x 2 in a picture that has no three.
-    block = min(3, min(each.shape) // CELL)
-    return hog(each, orientations=9, pixels_per_cell=(CELL, CELL), cells_per_block=(block, block))
+def _edges(one: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Blocks of 3 x 3 cells, or 2 x 2 in a picture of less than three cells a side.
+    block = min(3, min(one.shape) // CELL)
+    return hog(one, orientations=9, pixels_per_cell=(CELL, CELL), cells_per_block=(block, block))
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Scores of people's own radiographs and brain scans."""

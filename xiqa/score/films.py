@@ -1,4 +1,4 @@
-"""People's own radiographs and brain scans: a trained classifier's answer, and where it says that it looked."""
+"""Score people's own radiographs and brain scans: prediction, probability and saliency maps of a trained network."""
 
 import json
 import re
@@ -27,7 +27,7 @@ CLASSES = ("no foreign object", "foreign object")
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network with what is known of it: ``size`` is the side of its input, ``origin`` a phrase for people."""
+    """A trained network: ``size`` is the side of its input in pixels, ``origin`` a phrase on where it comes from."""
 
     model: torch.nn.Module
     size: int
@@ -47,15 +47,15 @@ def find_classifiers(
 
     """
     kinds = sorted({kind_of(file) for file in files})
-    given = None if weights is None else _kind_of_network(Path(weights))
-    if given is not None and given not in kinds:
-        named = {"film": "radiographs", "volume": "brain volumes"}
+    own = None if weights is None else _kind_of_network(Path(weights))
+    if own is not None and own not in kinds:
+        things = {"film": "radiographs", "volume": "brain volumes"}
         raise BadInput(
             "no_classifier",
-            f"{weights} belongs to a network for {named[given]} and only {named[kinds[0]]} are given: name other "
+            f"{weights} belongs to a network for {things[own]} and only {things[kinds[0]]} are given: name other "
             "weights, or none.",
         )
-    return {kind: find_classifier(profile, weights if kind == given else None, kind) for kind in kinds}
+    return {kind: find_classifier(profile, weights if kind == own else None, kind) for kind in kinds}
 
 
 def kind_of(file: Path) -> str:
@@ -66,10 +66,10 @@ def kind_of(file: Path) -> str:
 def find_classifier(
     profile: str | None = None, weights: str | Path | None = None, kind: str | None = None
 ) -> Classifier | VolumeClassifier:
-    """The classifier that explains: from a weights file, or the newest run's primary network with seed 0.
+    """Load the classifier of a weights file, or the newest run's primary network with seed 0.
 
-    Without a profile only quick and paper runs are looked at, since a smoke run's network has learned nothing.
-    ``kind`` is ``film`` (the default) or ``volume``; with weights their network tells.
+    Without a profile only quick and paper runs count, since a smoke run's network has learned nothing.
+    ``kind`` is ``film`` (the default) or ``volume``; weights have the kind of their network.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def find_classifier(
     if weights is not None:
         return _from_file(Path(weights), f"{weights}")
     entries = _trainings("train_volumes" if kind == "volume" else "train_classifier", profile)
-    newest = volumes.primary(entries) if kind == "volume" else _primary_film(entries)
+    newest = volumes.newest_training(entries) if kind == "volume" else _newest_film_training(entries)
     if newest is None:
         what = "classifier of brain volumes" if kind == "volume" else "classifier"
         wanted = f"profile {profile}" if profile else "profile quick or paper"
@@ -95,16 +95,16 @@ def find_classifier(
 
 
 def _trainings(function: str, profile: str | None) -> list[tuple[Path, dict]]:
-    """Finished trainings of a store function in the runs that may answer, with their recipes."""
+    """Finished trainings of a store function in the runs of a profile (or of quick and paper), with their recipes."""
     names = [profile] if profile else ["quick", "paper"]
     runs = [run for name in names for run in (name, f"{name}-real")]
-    found = [path for run in runs for path in results_root().glob(f"{run}/store/{function}/*/entry.json")]
-    return [(path, json.loads(path.read_text())["key"]["arguments"]["recipe"]) for path in found]
+    paths = [path for run in runs for path in results_root().glob(f"{run}/store/{function}/*/entry.json")]
+    return [(path, json.loads(path.read_text())["key"]["arguments"]["recipe"]) for path in paths]
 
 
-def _primary_film(entries: list[tuple[Path, dict]]) -> Path | None:
-    found = [path for path, recipe in entries if _is_primary(path, recipe)]
-    return max(found, key=lambda path: path.stat().st_mtime) if found else None
+def _newest_film_training(entries: list[tuple[Path, dict]]) -> Path | None:
+    paths = [path for path, recipe in entries if _is_primary(path, recipe)]
+    return max(paths, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _is_primary(entry: Path, recipe: dict) -> bool:
@@ -124,7 +124,7 @@ def _from_file(path: Path, origin: str) -> Classifier | VolumeClassifier:
     kind = _kind_of_network(path)
     try:
         about = models.describe(path)
-        # A network of volumes cannot be built without their shape, and says so itself.
+        # Without a shape `build` refuses a network of volumes, and names the reason.
         model = models.build(about["network"], weights=path, shape=about.get("shape")).eval()
     except (OSError, ValueError, KeyError) as error:
         raise BadInput("no_classifier", f"{path}: {error}") from error
@@ -142,7 +142,7 @@ def explain_files(
     out: Path,
     classifiers: dict[str, Classifier | VolumeClassifier],
     volume: int | None = None,
-    say=print,
+    report=print,
 ) -> pd.DataFrame:
     """Explain each file into its own folder below ``out``; a bad file is one row and stops nothing.
 
@@ -155,7 +155,7 @@ def explain_files(
     files, out : what is explained, and where to.
     classifiers : one for each kind of file, as ``find_classifiers`` returns them.
     volume : which volume of a 4D file is meant, from 0.
-    say : called with one sentence a file.
+    report : called with one sentence a file.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def explain_files(
         except BadInput as problem:
             row = {"status": "error", "reason": problem.reason, "message": str(problem)}
         rows.append({"file": str(file), **row})
-        say(_sentence(rows[-1]))
+        report(_sentence(rows[-1]))
     columns = ["file", "status", "reason", "message", "predicted", "probability", "uncertainty", "folder"]
     summary = pd.DataFrame(rows).reindex(columns=columns)
     out.mkdir(parents=True, exist_ok=True)
@@ -190,8 +190,8 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
     maps = saliency.explain(classifier.model, inputs, silu="clamp")
     height, width = film.array.shape
     peaks, overlays = [], {}
-    for method, one in maps.items():
-        smoothed = pointing_game.smooth(one, **recipes.SMOOTHING)
+    for method, batch in maps.items():
+        smoothed = pointing_game.smooth(batch, **recipes.SMOOTHING)
         if saliency.degenerate(smoothed).item():
             row = column = np.nan
             note = "no maximum: the map is constant"
@@ -200,10 +200,10 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
             row, column = (round(float(place), 1) for place in to_original(*at, size, height, width))
             note = ""
         peaks.append({"method": method, "row": row, "column": column, "note": note})
-        overlays[method] = one[0].numpy()
+        overlays[method] = batch[0].numpy()
     peaks = pd.DataFrame(peaks)
     predicted = CLASSES[int(probability > 0.5)]
-    title = f"{file.name}: {predicted}, p = {probability:.2f}"
+    title = f"{file.name}: {predicted}, p({CLASSES[1]}) = {probability:.2f}"
     folder.mkdir(parents=True, exist_ok=True)
     write_frame(peaks, folder / "peaks.csv")
     _draw(film.array, overlays, peaks.set_index("method"), folder, title)
@@ -214,23 +214,23 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
 
 
 def _draw(image: np.ndarray, maps: dict[str, np.ndarray], peaks: pd.DataFrame, folder: Path, title: str) -> None:
-    for method, one in maps.items():
+    for method, saliency_map in maps.items():
         figure, ax = plt.subplots(figsize=(6, 6 * image.shape[0] / image.shape[1] + 0.4), layout="constrained")
-        _overlay(ax, image, one, peaks.loc[method], f"{title}\n", method)
+        _overlay(ax, image, saliency_map, peaks.loc[method], f"{title}\n", method)
         figure.savefig(folder / f"{method}.png", dpi=110)
         plt.close(figure)
     figure, axes = pictures.sheet(columns=5, count=len(maps) + 1, side=2.6)
-    pictures.radiograph(axes.flat[0], image, title="as it is")
-    for ax, (method, one) in zip(axes.flat[1:], maps.items(), strict=False):
-        _overlay(ax, image, one, peaks.loc[method], "", method)
-    figure.suptitle(f"{title}. The maps explain this answer; cross: maximum of the smoothed map.", fontsize=10)
+    pictures.radiograph(axes.flat[0], image, title="radiograph")
+    for ax, (method, saliency_map) in zip(axes.flat[1:], maps.items(), strict=False):
+        _overlay(ax, image, saliency_map, peaks.loc[method], "", method)
+    figure.suptitle(f"{title}. The maps explain this prediction; cross: maximum of the smoothed map.", fontsize=10)
     figure.savefig(folder / "contact_sheet.png", dpi=110)
     plt.close(figure)
 
 
-def _overlay(ax: plt.Axes, image: np.ndarray, one: np.ndarray, peak: pd.Series, above: str, method: str) -> None:
+def _overlay(ax: plt.Axes, image: np.ndarray, values: np.ndarray, peak: pd.Series, above: str, method: str) -> None:
     title = above + METHOD_NAMES[method] + (f"\n({peak['note']})" if peak["note"] else "")
-    pictures.overlay(ax, image, one, peak=(peak["row"], peak["column"]), title=title)
+    pictures.overlay(ax, image, values, peak=(peak["row"], peak["column"]), title=title)
 
 
 def _free_name(file: Path, taken: set[str]) -> str:
@@ -249,6 +249,6 @@ def _sentence(row: dict) -> str:
     if "uncertainty" in row:
         answer = f"p(artifact) = {row['probability']:.3f}, mutual information {row['uncertainty']:.3f} nats, picture"
     else:
-        answer = f"p(object) = {row['probability']:.3f}, maps"
-    noted = f" ({row['message']})" if row["status"] == "warning" else ""
-    return f"{row['file']}: {row['predicted']}, {answer} in {row['folder']}{noted}"
+        answer = f"p({CLASSES[1]}) = {row['probability']:.3f}, maps"
+    notes = f" ({row['message']})" if row["status"] == "warning" else ""
+    return f"{row['file']}: {row['predicted']}, {answer} in {row['folder']}{notes}"

@@ -1,0 +1,1 @@
+"""The store: results kept under what they depend on."""

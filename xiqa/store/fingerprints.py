@@ -3,12 +3,13 @@
 Content is hashed, never a time stamp. Code is hashed as its syntax tree without docstrings, so comments and wording
 retrain nothing. The code that a function depends on is taken to be the *import closure* of its module: every module of
 this package that is reached by following import statements, wherever they stand in a file. A package's face
-(``__init__.py``) is followed by name: ``from xiqa import metrics`` and ``metrics.auc`` reach the module of ``auc`` alone.
+(``__init__.py``) is followed by name: ``from xiqa import metrics`` and ``metrics.auc`` reach the module of ``auc``.
 """
 
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable
@@ -76,7 +77,9 @@ def imported(source: str, package: str = "") -> tuple[str, ...]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             attributes.setdefault(node.value.id, set()).add(node.attr)
     counts = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    dotted = Counter(n.value.id for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
+    dotted = Counter(
+        n.value.id for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+    )
     whole = {name for name, count in counts.items() if count > dotted[name]}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -105,17 +108,17 @@ def defining(name: str) -> set[str]:
     path = _file(stem)
     if path is None:
         return defining(stem)
-    if path.name == "__init__.py" and last in _reexported(path.read_text(), stem):
-        return defining(_reexported(path.read_text(), stem)[last])
+    if path.name == "__init__.py" and last in reexported(path.read_text(), stem):
+        return defining(reexported(path.read_text(), stem)[last])
     return {stem}
 
 
 @functools.cache
-def _reexported(source: str, package: str) -> dict[str, str]:
+def reexported(source: str, package: str) -> dict[str, str]:
     """Name -> dotted name of every object that the face of a package imports from elsewhere."""
     found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ImportFrom):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module not in ("typing", "xiqa.store.faces"):
             stem = node.module or ""
             stem = importlib.util.resolve_name("." * node.level + stem, package) if node.level else stem
             found |= {alias.asname or alias.name: f"{stem}.{alias.name}" for alias in node.names}

@@ -27,3 +27,8 @@ def thread_cap() -> int:
     thread a step, and a step on each of two cores, is also faster here than two threads and one step at a time.
     """
     return int(os.environ.get("XIQA_THREADS", 1))
+
+
+def memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

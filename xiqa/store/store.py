@@ -24,7 +24,7 @@ import pandas as pd
 
 from xiqa.store.digests import digest, file_digest
 from xiqa.store.files import exclusive, read_frame, write_frame
-from xiqa.store.fingerprints import closure, code_digest, versions
+from xiqa.store.fingerprints import closure, code_digests, versions
 from xiqa.store.hardware import device_kind, thread_cap
 from xiqa.store.places import results_root
 
@@ -114,7 +114,7 @@ class Store:
         return {
             "function": name,
             "arguments": {argument: self._value(value) for argument, value in arguments.items()},
-            "code": code_digest(closure([name.rpartition(".")[0]], leave_out=LEFT_OUT)),
+            "code": code_digests(closure([name.rpartition(".")[0]], leave_out=LEFT_OUT)),
             "data": data,
             "versions": versions(),
             "device": device_kind(os.environ.get("XIQA_DEVICE", "auto")),

@@ -1,4 +1,4 @@
-"""``python -m xiqa.synthetic --clean``: list the embedded data on disk and remove what no profile uses any more."""
+"""``python -m xiqa.synthetic --clean``: list embedded data on disk and remove those that no profile uses."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xiqa.synthetic", description=__doc__)
     parser.add_argument("--clean", action="store_true", required=True, help="remove embedded data that no profile uses")
     parser.add_argument("--yes", action="store_true", help="do not ask before removing")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
     from xiqa.recipes import embedded_specs
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not ours:
         print("Nothing to remove.")
         return 0
-    if not given.yes and not agreed(f"Remove {len(ours)} unused folder(s)? [y/N] "):
+    if not options.yes and not agreed(f"Remove {len(ours)} unused folder(s)? [y/N] "):
         print("Nothing removed.")
         return 0
     for path in ours:
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def agreed(question: str) -> bool:
-    """Whether a person at the keyboard says yes; nobody there means no."""
+    """Whether the answer on the terminal is yes; False without a terminal."""
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:

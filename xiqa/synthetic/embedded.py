@@ -1,8 +1,8 @@
 """The embedded data on disk: ``data/<profile>-<fingerprint>/<name>``, written on first use, recognised by a marker.
 
-A fingerprint is a hash of what was asked for and of the code that draws it, so that other data never hide under a
-known name. A folder that is being written bears ``writing.json``, a finished one ``complete.json``; a folder with
-neither belongs to somebody else and is refused, never deleted.
+A fingerprint is a hash of the specification and of the generator's code, so that other data have another name. An
+unfinished folder has ``writing.json``, a finished one ``complete.json``. A folder with neither is refused, never
+deleted.
 """
 
 import json
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from xiqa.errors import BadInput
 from xiqa.store.files import exclusive, write_bytes
 from xiqa.store.places import data_root
 from xiqa.synthetic.catalogue import fingerprint, generator
@@ -32,7 +33,7 @@ def fetch(name: str, profile: str, spec: dict, paths: Iterable[str]) -> Path:
 
 
 def place(name: str, profile: str, spec: dict) -> Path:
-    """Where an embedded data set lies, written or not."""
+    """Path of an embedded data set, written or not."""
     return data_root() / f"{profile}-{fingerprint(name, spec)}" / name
 
 
@@ -42,8 +43,8 @@ def folder(name: str, profile: str, spec: dict) -> Path:
     Parameters
     ----------
     name : a key of ``GENERATORS``.
-    profile : name of the profile that uses the data; stands in the folder's name.
-    spec : what the generator's ``write`` takes, plain values.
+    profile : name of the profile that uses the data; part of the folder's name.
+    spec : argument of the generator's ``write``, plain values.
 
     Raises
     ------
@@ -63,8 +64,6 @@ def folder(name: str, profile: str, spec: dict) -> Path:
 
 def _refuse_foreign(target: Path, expected: str) -> None:
     if not is_ours(target, expected):
-        from xiqa.errors import BadInput
-
         raise BadInput(
             "foreign_folder",
             f"{target} holds files that were not written by this version of xiqa: move them away, or name another "
@@ -80,13 +79,13 @@ def _write(target: Path, about: dict) -> None:
 
 
 def is_complete(target: Path, expected: str) -> bool:
-    """Whether a folder bears the marker of this fingerprint and as many files as were written."""
+    """Whether a folder has the marker of this fingerprint and as many files as were written."""
     marker = read_marker(target / COMPLETE)
     return marker.get("fingerprint") == expected and marker.get("files") == count(target)
 
 
 def is_ours(target: Path, expected: str) -> bool:
-    """Whether a folder may be written to: it is missing, empty, or bears one of our markers of this fingerprint."""
+    """Whether a folder may be written to: it is missing, empty, or has one of our markers of this fingerprint."""
     if not target.exists():
         return True
     if not target.is_dir():
@@ -113,7 +112,7 @@ def count(target: Path) -> int:
 
 
 def unused(specs: Iterable[tuple[str, str, dict]]) -> tuple[list[Path], list[Path]]:
-    """Folders of embedded data that none of the (profile, name, spec) names, and those that are not ours to judge."""
+    """Folders of embedded data that none of the (profile, name, spec) names, and those of other origin."""
     used = {place(name, profile, spec).parent for profile, name, spec in specs}
     root = data_root()
     ours, foreign = [], []

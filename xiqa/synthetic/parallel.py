@@ -12,7 +12,7 @@ FEW = 8  # jobs below which starting processes costs more than it saves
 
 
 def each(function: Callable, jobs: list, workers: int | None = None, chunk: int = 4) -> Iterator:
-    """Do the jobs, in this process or in others; what they return comes in their order, as soon as it is there.
+    """Run the jobs, in this process or in others; yields their results in order, as soon as they are complete.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The pretext: small shapes on noise, to be named.
+"""The pretext task: classification of small shapes on noise.
 
-No pretrained weights can be had offline, and a ResNet learns nothing from a thousand radiographs and random weights.
-A network that has first learned to name eight kinds of small shapes learns the radiographs within a few epochs, and it
+No pretrained weights are available offline, and a ResNet with random weights does not learn from 1,000 radiographs.
+A network that has first learned eight kinds of small shapes learns the radiographs within a few epochs, and it
 gives "pretrained backbone, untrained head" a meaning offline. The choice is ours; tables call it by its name.
 """
 

@@ -1,8 +1,8 @@
-r"""The other pretext: textures without any object, to be named.
+r"""The other pretext task: classification of textures without any object.
 
-Shapes (:mod:`xiqa.synthetic.shapes`) come close to the task, so a backbone that names them may find objects for that
-reason alone. Here there is nothing to find: each picture is a Gaussian random field, which its power spectrum
-describes completely, and every position is like every other. The choice of fields is ours; tables call it by its name.
+Shapes (:mod:`xiqa.synthetic.shapes`) are similar to the task, so a backbone that classifies them may find objects for
+that reason alone. These pictures have no object: each one is a Gaussian random field, which its power spectrum
+describes completely, and all positions are equivalent. The choice of fields is ours; tables call it by its name.
 
 With :math:`\rho` the frequency in cycles a pixel and :math:`\theta` its angle the amplitudes are
 
@@ -50,7 +50,7 @@ def draw(count: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
 def _batch(kinds: Tensor, size: int, generator: torch.Generator) -> Tensor:
     spectrum = torch.fft.rfft2(torch.randn(len(kinds), size, size, generator=generator))
     field = torch.fft.irfft2(spectrum * _amplitude(kinds, size, generator), s=(size, size))
-    # The kind must not be told by mean or variance: both are the picture's own draw.
+    # Mean and variance must not predict the kind: both are drawn for each picture.
     field = (field - field.mean((1, 2), keepdim=True)) / field.std((1, 2), keepdim=True)
     image = _uniform(len(kinds), *BRIGHTNESS, generator) + _uniform(len(kinds), *CONTRAST, generator) * field
     return image.clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -1,0 +1,1 @@
+"""Training of all networks by recipe, and their predictions."""

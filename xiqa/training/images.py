@@ -19,9 +19,10 @@ from torchvision.transforms import v2
 
 from xiqa import models
 from xiqa.data.arrays.images import Prepared
+from xiqa.models.devices import device
 from xiqa.store.files import write_frame
 from xiqa.synthetic import shapes, textures
-from xiqa.training.loop import device, seed_step, trainer
+from xiqa.training.loop import seed_step, trainer
 
 Images = Tensor | np.ndarray
 VALIDATION_SHARE = 0.1  # of the pretext's images

@@ -5,7 +5,6 @@ does not depend on how batches are fetched or on what was drawn before.
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,29 +12,12 @@ from contextlib import contextmanager
 import lightning
 import torch
 
-from xiqa.store.hardware import device_kind, thread_cap
+from xiqa.models.devices import device, prepare_torch
 
 # What a step prints is its epochs; Lightning's greetings are left out.
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 # One process feeds the network here: worker processes would change the order of random draws for no gain.
 _EXPECTED = ("does not have many workers", "number of training batches", "GPU available but not used", "LeafSpec")
-
-
-def device() -> torch.device:
-    """The device of this run: ``XIQA_DEVICE``, by default the GPU where there is one."""
-    kind = device_kind(os.environ.get("XIQA_DEVICE", "auto"))
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "a GPU driver is there, but this torch cannot use it: run with --device cpu, or install torch with CUDA"
-        )
-    return torch.device(kind)
-
-
-def prepare_torch() -> None:
-    """Thread cap of the run, and no filling of new tensors, which deterministic mode would add."""
-    torch.set_num_threads(thread_cap())
-    # Filling costs a third of the time and changes no result here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xiqa import models
-from xiqa.data.arrays.volumes import PreparedVolumes
-from xiqa.training.loop import device
+from xiqa.data.arrays import drawn
+from xiqa.models.devices import device
 
 PREVALENCE = 0.02  # of artifacts, to which validation is reweighted (Pizarro et al.)
 EVALUATION_BATCH = 16
@@ -42,7 +42,7 @@ def scores(prepared: Path, weights: Path, precision: str, split: str = "test") -
     DataFrame with the columns image, unit (the subject), label, score (logit of an artifact minus that of clean).
 
     """
-    data, about = PreparedVolumes(prepared), models.describe(weights)
+    data, about = drawn.read_volumes(prepared), models.describe(weights)
     model = models.build(about["network"], weights=weights, shape=data.shape)
     logits = predict(model.to(device(), memory_format=LAYOUT), data.volumes(split), precision)
     records = data.records(split)[["image", "subject", "label"]].rename(columns={"subject": "unit"})

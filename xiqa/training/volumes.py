@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from xiqa import imbalance, models
-from xiqa.data.arrays.volumes import PreparedVolumes
+from xiqa.data.arrays import drawn
+from xiqa.models.devices import device
 from xiqa.store.digests import digest
 from xiqa.store.files import write_frame
 from xiqa.training.epochs import Epoch, batches, epochs, rate
-from xiqa.training.loop import device, prepare_torch, seed_step, trainer
+from xiqa.training.loop import prepare_torch, seed_step, trainer
 from xiqa.training.predictions import LAYOUT, autocast, network_input, validate
 
 _FLIPS = 4  # what a draw is for, as in ``imbalance``
@@ -222,7 +223,7 @@ def _beginning(recipe: dict, prepared: Path, start: Path | None) -> tuple[nn.Mod
     """The network before its first step, and (volumes, labels) of the training and the validation split."""
     if (recipe["start"] == "priming") != (start is not None):
         raise ValueError(f"the recipe of {recipe['arm']} starts from {recipe['start']!r}, but start is {start}")
-    data = PreparedVolumes(prepared)
+    data = drawn.read_volumes(prepared)
     if tuple(data.shape) != tuple(recipe["shape"]):
         raise ValueError(f"the volumes in {prepared} are {tuple(data.shape)} voxels, not {tuple(recipe['shape'])}")
     torch.manual_seed(recipe["seed"])

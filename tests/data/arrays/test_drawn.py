@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from xiqa import recipes
-from xiqa.data.arrays import drawn as unstored
-from xiqa.data.arrays.volumes import PreparedVolumes
-from xiqa.data.prepare_volumes import prepare_unstored, prepare_volumes
+from xiqa.data.arrays import drawn
+from xiqa.data.arrays.drawn import read_volumes
+from xiqa.data.prepare_volumes import prepare_drawn, prepare_volumes
 from xiqa.synthetic import catalogue, embedded
 from xiqa.training.volumes import train_volumes
 
@@ -25,25 +25,25 @@ def entries(tmp_path_factory):
         (folder / name).mkdir()
     catalogue.generator("mri").write(folder / "written", SPEC, workers=1)
     prepare_volumes(folder / "stored", folder / "written", SHAPE)
-    prepare_unstored(folder / "drawn", SPEC, SHAPE)
+    prepare_drawn(folder / "drawn", SPEC, SHAPE)
     return folder / "stored", folder / "drawn"
 
 
 def test_both_hold_the_same_to_the_last_bit(entries):
-    stored, drawn = (PreparedVolumes(folder) for folder in entries)
-    assert stored.stored
-    assert not drawn.stored
-    assert stored.shape == drawn.shape == SHAPE
+    on_disk, simulated = (read_volumes(folder) for folder in entries)
+    assert on_disk.shape == simulated.shape == SHAPE
     for split in ("train", "val", "test"):
-        known = ["split", "image", "path", "subject", "label", "artifact_type", "contrast"]
-        left, right = (data.records(split)[known].sort_values("image", ignore_index=True) for data in (stored, drawn))
+        columns = ["split", "image", "path", "subject", "label", "artifact_type", "contrast"]
+        left, right = (
+            data.records(split)[columns].sort_values("image", ignore_index=True) for data in (on_disk, simulated)
+        )
         pd.testing.assert_frame_equal(left, right)
-        order = [drawn.records(split)["image"].tolist().index(name) for name in stored.records(split)["image"]]
-        np.testing.assert_array_equal(drawn.volumes(split)[order], stored.volumes(split))
+        order = [simulated.records(split)["image"].tolist().index(name) for name in on_disk.records(split)["image"]]
+        np.testing.assert_array_equal(simulated.volumes(split)[order], on_disk.volumes(split))
 
 
 def test_it_is_indexed_as_an_array(entries):
-    volumes = PreparedVolumes(entries[1]).volumes("train")
+    volumes = read_volumes(entries[1]).volumes("train")
     every = np.stack(list(volumes))
     assert volumes.shape == every.shape == (len(volumes), *SHAPE)
     assert every.dtype == volumes.dtype
@@ -55,9 +55,9 @@ def test_it_is_indexed_as_an_array(entries):
         volumes[8]
 
 
-def test_no_more_is_kept_in_memory_than_was_promised(entries, monkeypatch):
-    monkeypatch.setattr(unstored, "KEPT", 2)
-    volumes = PreparedVolumes(entries[1]).volumes("train")
+def test_volumes_in_memory_are_limited(entries, monkeypatch):
+    monkeypatch.setattr(drawn, "KEPT", 2)
+    volumes = read_volumes(entries[1]).volumes("train")
     first = volumes[0].copy()
     assert volumes[[1, 2, 3]].shape[0] == 3
     assert len(volumes.seen) == 2
@@ -65,13 +65,11 @@ def test_no_more_is_kept_in_memory_than_was_promised(entries, monkeypatch):
 
 
 def test_counterfactuals_differ_where_there_is_an_artifact(entries):
-    data = PreparedVolumes(entries[1])
+    data = read_volumes(entries[1])
     labels = data.records("test")["label"].to_numpy()
     same = [np.array_equal(a, b) for a, b in zip(data.volumes("test"), data.volumes("test", True), strict=True)]
     assert not any(np.array(same)[labels == 1])
     assert any(np.array(same)[labels == 0])
-    with pytest.raises(ValueError, match="counterfactuals of stored volumes are files"):
-        PreparedVolumes(entries[0]).volumes("test", without=True)
 
 
 def test_a_short_recipe_of_the_paper_profile_learns_alike(entries, tmp_path):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from nibabel.externals.netcdf import netcdf_file
 
-from xiqa.data.files import volumes
 from xiqa.data.files.volumes import load_volume
 from xiqa.data.geometry import Volume
 from xiqa.errors import BadInput
@@ -103,8 +102,8 @@ def test_several_volumes_with_time_as_the_first_axis(tmp_path, write):
     path = write(tmp_path / "scan.mnc", array, ("time", *SPACE))
     assert reason_of(path) == "several_volumes"
     assert reason_of(path, volume=3) == "no_such_volume"
-    found = load_volume(path, volume=2).array
-    np.testing.assert_allclose(found, 3 * array[2].transpose(2, 1, 0)[::-1] * (100 / 4095), rtol=1e-6)
+    result = load_volume(path, volume=2).array
+    np.testing.assert_allclose(result, 3 * array[2].transpose(2, 1, 0)[::-1] * (100 / 4095), rtol=1e-6)
     one = load_volume(write(tmp_path / "one.mnc", array[:1], ("time", *SPACE)))
     assert [note.partition(":")[0] for note in one.notes] == ["squeezed"]
 
@@ -136,8 +135,8 @@ def test_a_volume_that_is_too_large(tmp_path, monkeypatch, write, packed):
         (tmp_path / "scan.mnc.gz").write_bytes(gzip.compress(path.read_bytes()))
         path = tmp_path / "scan.mnc.gz"
     for limit in (6 * 70 * 80 * 4 - 1, 1000):
-        monkeypatch.setattr(volumes, "LARGEST", limit)
         monkeypatch.setattr("xiqa.data.files.stored.LARGEST", limit)
+        monkeypatch.setattr("xiqa.data.files.minc.LARGEST", limit)
         assert reason_of(path) == "too_large"
 
 
@@ -194,9 +193,9 @@ def test_a_changed_header_never_raises_anything_else(tmp_path):
             changed = bytearray(content)
             changed[place] ^= 0x40
             path.write_bytes(changed)
-            found = outcome(path)
-            read += isinstance(found, Volume)
-            assert isinstance(found, Volume) or str(path) in str(found)
+            result = outcome(path)
+            read += isinstance(result, Volume)
+            assert isinstance(result, Volume) or str(path) in str(result)
     assert read
 
 

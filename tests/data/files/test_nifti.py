@@ -32,11 +32,11 @@ def reason_after(path: Path, start: int, content: bytes) -> str:
 
 def test_values_affine_and_spacing_of_a_stream(scan):
     stream = io.BytesIO(scan.read_bytes())
-    found = read(scan, stream, stream.read(BEGINNING), None)
-    np.testing.assert_array_equal(found.values, np.asanyarray(nib.load(scan).dataobj))
-    np.testing.assert_array_equal(found.affine, AFFINE)
-    assert found.zooms == (2, 3, 4)
-    assert found.notes == []
+    result = read(scan, stream, stream.read(BEGINNING), None)
+    np.testing.assert_array_equal(result.values, np.asanyarray(nib.load(scan).dataobj))
+    np.testing.assert_array_equal(result.affine, AFFINE)
+    assert result.zooms == (2, 3, 4)
+    assert result.notes == []
     assert not stream.read()
 
 
@@ -120,11 +120,11 @@ def test_a_changed_header_is_read_or_refused_and_raises_nothing_else(tmp_path, k
             changed = bytearray(content)
             changed[place] ^= bit
             path.write_bytes(changed)
-            found = outcome(path)
-            if isinstance(found, BadInput):
-                assert str(path) in str(found)
+            result = outcome(path)
+            if isinstance(result, BadInput):
+                assert str(path) in str(result)
                 continue
             read_anyway += 1
-            assert np.isfinite(found.array).all()
-            assert np.linalg.matrix_rank(found.affine) == 4
+            assert np.isfinite(result.array).all()
+            assert np.linalg.matrix_rank(result.affine) == 4
     assert read_anyway > 100

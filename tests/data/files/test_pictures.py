@@ -6,12 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from xiqa.data.arrays.grids import resize, to_original
-from xiqa.data.files.pictures import load_radiograph, radiograph_size, write_png
+from xiqa.data.files.pictures import load_radiograph, radiograph_size
 from xiqa.errors import BadInput
 
 
@@ -255,53 +252,6 @@ def test_damaged_headers_never_raise_anything_else(tmp_path, film, encoded):
             for read in (load_radiograph, radiograph_size):
                 with contextlib.suppress(BadInput):
                     read(path)
-
-
-def test_resize_is_bilinear_with_antialiasing_and_keeps_the_size(film):
-    import torch
-
-    array = film(height=90, width=130).astype(np.float32) / 255
-    for size in (30, 200):
-        theirs = torch.nn.functional.interpolate(
-            torch.from_numpy(array)[None, None], (size, size), mode="bilinear", antialias=True
-        )[0, 0]
-        ours = resize(array, size)
-        assert ours.shape == (size, size)
-        assert ours.dtype == np.uint8
-        np.testing.assert_allclose(ours, theirs.numpy() * 255, atol=0.51)
-
-
-def test_resize_to_its_own_size_changes_nothing(film):
-    square = film(height=48, width=48)
-    np.testing.assert_array_equal(resize(square.astype(np.float32) / 255, 48), square)
-
-
-@given(st.integers(32, 3000), st.integers(32, 3000), st.integers(32, 700))
-def test_points_go_back_to_the_original(height, width, size):
-    assert to_original(-0.5, -0.5, size, height, width) == pytest.approx((-0.5, -0.5))
-    assert to_original(size - 0.5, size - 0.5, size, height, width) == pytest.approx((height - 0.5, width - 0.5))
-    assert to_original((size - 1) / 2, 0, size, height, width)[0] == pytest.approx((height - 1) / 2)
-    rows, columns = to_original(np.arange(size), np.arange(size), size, size, size)
-    np.testing.assert_allclose(rows, np.arange(size), atol=1e-9)
-    np.testing.assert_allclose(columns, np.arange(size), atol=1e-9)
-
-
-def test_a_bright_spot_is_found_again_where_it_was():
-    array = np.zeros((300, 420), np.float32)
-    array[180:192, 301:313] = 1
-    small = resize(array, 100).astype(float)
-    row, column = (np.average(np.arange(100), weights=small.sum(axis)) for axis in (1, 0))
-    assert to_original(row, column, 100, 300, 420) == pytest.approx((185.5, 306.5), abs=0.3)
-
-
-@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
-def test_write_png_round_trip(tmp_path, shape):
-    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    write_png(tmp_path / "new" / "a.png", array)
-    write_png(tmp_path / "b.png", array / 255)
-    for path in (tmp_path / "new" / "a.png", tmp_path / "b.png"):
-        np.testing.assert_array_equal(np.asarray(Image.open(path)), array)
-    assert sorted(each.name for each in tmp_path.rglob("*")) == ["a.png", "b.png", "new"]
 
 
 def test_the_real_film(real_film):

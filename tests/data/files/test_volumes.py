@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa.data.files import volumes
 from xiqa.data.files.stored import copy, drain
 from xiqa.data.files.volumes import is_volume, load_volume
 from xiqa.data.geometry import Volume
@@ -112,8 +111,8 @@ def test_every_voxel_keeps_its_place_in_millimetres(tmp_path_factory, angles, fl
     volume = load_volume(path)
     stored = nib.load(path).affine
     for voxel in ((0, 0, 0), (5, 0, 3), (2, 4, 1)):
-        (found,) = np.argwhere(volume.array == array[voxel])
-        np.testing.assert_allclose(volume.affine @ (*found, 1), stored @ (*voxel, 1), atol=1e-4)
+        (place,) = np.argwhere(volume.array == array[voxel])
+        np.testing.assert_allclose(volume.affine @ (*place, 1), stored @ (*voxel, 1), atol=1e-4)
     assert (np.diag(volume.affine)[:3] > 0).sum() >= 1  # the closest axes, not always all positive on the diagonal
 
 
@@ -149,21 +148,21 @@ def test_a_cut_by_one_byte(tmp_path):
 
 def test_any_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path):
     path = write(tmp_path / "scan.nii.gz", values(6, 6, 6))
-    content, found = path.read_bytes(), []
+    content, reasons = path.read_bytes(), []
     for place in range(len(content)):
         changed = bytearray(content)
         changed[place] ^= 0x10
         path.write_bytes(changed)
         met = outcome(path)
         if isinstance(met, BadInput):
-            found.append(met.reason)
+            reasons.append(met.reason)
             assert place < 2 or met.reason in ("bad_crc", "truncated"), place
         else:
             # Time stamp, file name and system of the gzip header say nothing about the content.
             assert place < content.index(b"\0", 10) + 1
             np.testing.assert_array_equal(met.array, values(6, 6, 6))
-    assert found.count("not_nifti") == 2
-    assert found.count("bad_crc") > 0.9 * len(content)
+    assert reasons.count("not_nifti") == 2
+    assert reasons.count("bad_crc") > 0.9 * len(content)
 
 
 def test_a_wrong_checksum_is_found_behind_the_last_voxel(tmp_path):
@@ -372,7 +371,7 @@ def test_huge_dimensions_in_a_small_file_allocate_nothing(tmp_path, dims, reason
 
 
 def test_the_limit_is_on_voxels_as_float32(tmp_path, monkeypatch):
-    monkeypatch.setattr(volumes, "LARGEST", 9 * 8 * 7 * 4)
+    monkeypatch.setattr("xiqa.data.files.stored.LARGEST", 9 * 8 * 7 * 4)
     assert load_volume(write(tmp_path / "fits.nii", values())).array.shape == (9, 8, 7)
     refused(write(tmp_path / "scan.nii", values(9, 8, 8)), "too_large", "9 x 8 x 8", "one volume of it")
 
@@ -417,7 +416,7 @@ def test_loading_leaves_no_file_open(tmp_path):
 
 def test_bytes_are_the_same_in_one_chunk_or_many(monkeypatch):
     content = np.random.default_rng(0).bytes(1000)
-    monkeypatch.setattr(volumes, "CHUNK", 7)
+    monkeypatch.setattr("xiqa.data.files.stored.CHUNK", 7)
     stream = io.BytesIO(content)
     assert copy(stream.read(10), stream, 500).getvalue() == content[:500]
     assert drain(stream) == 500

@@ -1,14 +1,9 @@
-import math
-from fractions import Fraction
 from pathlib import PurePath
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from xiqa.data.arrays.grids import centres, outlines, resize_mask
 from xiqa.data.records.masks import find_masks, read_mask
 from xiqa.errors import BadInput
 
@@ -55,7 +50,7 @@ def test_a_mask_of_one_value_is_a_mask(tmp_path, value, all_true):
     assert brightest == value
 
 
-def test_a_damaged_mask_is_said(tmp_path):
+def test_a_damaged_mask_is_an_error(tmp_path):
     (tmp_path / "m.png").write_bytes(b"")
     with pytest.raises(BadInput, match="0 bytes"):
         read_mask(tmp_path / "m.png")
@@ -70,67 +65,19 @@ def write(folder, *names):
 def test_masks_are_found_by_path_name_or_stem(tmp_path):
     write(tmp_path, "a.png", "p1/b.png", "c.png", "images/p2/d.png", "e.jpg", ".hidden.png")
     images = ["images/p1/a.png", "images/p1/b.png", "c.jpg", "images/p2/d.png", "e.jpg", "f.png", ".hidden.png"]
-    found, claimed = find_masks(tmp_path, [PurePath(image) for image in images])
-    names = [path and path.relative_to(tmp_path).as_posix() for path in found]
+    masks, claimed = find_masks(tmp_path, [PurePath(image) for image in images])
+    names = [path and path.relative_to(tmp_path).as_posix() for path in masks]
     assert names == ["a.png", "p1/b.png", "c.png", "images/p2/d.png", "e.jpg", None, None]
     assert claimed == set()
 
 
 def test_the_whole_path_comes_before_the_bare_name(tmp_path):
     write(tmp_path, "1.png", "p1/1.png", "p2/1.png")
-    found, claimed = find_masks(tmp_path, [PurePath("p1/1.png"), PurePath("p2/1.png")])
-    assert found == [tmp_path / "p1/1.png", tmp_path / "p2/1.png"]
+    masks, claimed = find_masks(tmp_path, [PurePath("p1/1.png"), PurePath("p2/1.png")])
+    assert masks == [tmp_path / "p1/1.png", tmp_path / "p2/1.png"]
     assert claimed == set()
 
 
-def test_a_mask_that_two_images_claim_is_told(tmp_path):
+def test_a_mask_that_two_images_claim_is_returned(tmp_path):
     write(tmp_path, "1.png")
     assert find_masks(tmp_path, [PurePath("p1/1.png"), PurePath("p2/1.png")])[1] == {tmp_path / "1.png"}
-
-
-def test_no_folder_no_masks(tmp_path):
-    assert find_masks(tmp_path / "none", [PurePath("a.png")]) == ([None], set())
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 50), st.integers(0, 9))
-@example(height=1, width=30, size=11, seed=0)
-@settings(max_examples=80, deadline=None)
-def test_a_resized_mask_is_the_nearest_original_pixel_and_never_vanishes(height, width, size, seed):
-    rng = np.random.default_rng(seed)
-    mask = rng.random((height, width)) < rng.choice([0.01, 0.3])
-    small = resize_mask(mask, size)
-    # Original pixels at the new centres, ties upwards; in fractions, as a float may fall just below a tie.
-    y, x = ([math.floor(Fraction(2 * i + 1, 2) * length / size) for i in range(size)] for length in (height, width))
-    plain = mask[np.ix_(y, x)]
-    assert small.any() == mask.any()
-    if plain.any() or not mask.any():
-        np.testing.assert_array_equal(small, plain)
-    else:
-        assert small.sum() == 1
-
-
-def test_the_original_size_changes_nothing():
-    mask = np.random.default_rng(0).random((33, 33)) < 0.5
-    np.testing.assert_array_equal(resize_mask(mask, 33), mask)
-    assert centres(5, 5).tolist() == [0, 1, 2, 3, 4]
-
-
-def test_a_thin_mask_keeps_its_nearest_pixel():
-    mask = np.zeros((90, 90), bool)
-    mask[0, 0] = mask[51, 38] = True
-    # Centres lie at 4, 13, 22, 31, 40, 49, ...: (51, 38) is 2 px from (49, 40), the corner 4 px from (4, 4).
-    assert np.argwhere(resize_mask(mask, 10)).tolist() == [[5, 4]]
-
-
-@pytest.mark.parametrize("mask", [disc(), disc(radius=1), np.ones((40, 48), bool), np.eye(40, 48, dtype=bool)])
-def test_outlines_hold_the_pixels_and_no_others(mask):
-    inside = np.zeros_like(mask)
-    for shape in outlines(mask):
-        assert shape.kind == "polygon"
-        inside ^= shape.mask(*mask.shape)
-    np.testing.assert_array_equal(inside, mask)
-
-
-def test_outlines_of_a_ring_are_two_and_of_nothing_none():
-    assert len(outlines(disc(radius=12) & ~disc(radius=5))) == 2
-    assert outlines(np.zeros((40, 48), bool)) == []

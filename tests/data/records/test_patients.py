@@ -10,18 +10,18 @@ def patients(names):
 
 def test_a_folder_for_each_patient():
     names = {"train": ["images/p1/a_0.png", "images/p1/b_1.png", "images/p2/a_0.png"], "test": ["images/p3/a_0.png"]}
-    how, found = patients(names)
+    how, recognised = patients(names)
     assert how == "the folder they lie in"
-    assert found == {"train": ["p1", "p1", "p2"], "test": ["p3"]}
+    assert recognised == {"train": ["p1", "p1", "p2"], "test": ["p3"]}
 
 
 @pytest.mark.parametrize("folder", ["", "images/"])
 @pytest.mark.parametrize("mark", ["_", "-"])
 def test_the_stem_up_to_the_frame_number(folder, mark):
     names = {"train": [f"{folder}p_1{mark}f01.png", f"{folder}p_2{mark}f01.png"], "test": [f"{folder}p_3{mark}f9.jpg"]}
-    how, found = patients(names)
+    how, recognised = patients(names)
     assert how == "the file name up to its last _ or -"
-    assert found == {"train": ["p_1", "p_2"], "test": ["p_3"]}
+    assert recognised == {"train": ["p_1", "p_2"], "test": ["p_3"]}
 
 
 def test_one_patient_alone():
@@ -29,9 +29,9 @@ def test_one_patient_alone():
 
 
 def test_the_stem_itself():
-    how, found = patients({"train": ["images/1.png", "images/2.png"], "test": ["images/3.png"]})
+    how, recognised = patients({"train": ["images/1.png", "images/2.png"], "test": ["images/3.png"]})
     assert how == "nothing"
-    assert found == {"train": ["1", "2"], "test": ["3"]}
+    assert recognised == {"train": ["1", "2"], "test": ["3"]}
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,19 @@ def test_names_of_splits_and_classes_are_no_patients(name):
         split: [name.format(split=split, number=n, kind=("good", "lvot")[n % 2]) for n in some]
         for split, some in numbers.items()
     }
-    how, found = patients(names)
+    how, recognised = patients(names)
     assert how == "nothing"
-    assert len({patient for some in found.values() for patient in some}) == 12
+    assert len({patient for some in recognised.values() for patient in some}) == 12
 
 
 def test_the_same_stem_in_two_folders_is_two_images():
-    found = patients({"train": ["train/1.png", "train/2.png"], "test": ["test/1.png"]})[1]
-    assert found["train"][0] != found["test"][0]
+    recognised = patients({"train": ["train/1.png", "train/2.png"], "test": ["test/1.png"]})[1]
+    assert recognised["train"][0] != recognised["test"][0]
 
 
 def test_many_patients_in_two_splits_are_a_leak_and_not_a_mistake():
-    found = patients({"train": [f"p{n}_0.png" for n in range(5)], "test": [f"p{n}_1.png" for n in range(5)]})[1]
-    assert found["train"] == found["test"] == [f"p{n}" for n in range(5)]
+    recognised = patients({"train": [f"p{n}_0.png" for n in range(5)], "test": [f"p{n}_1.png" for n in range(5)]})[1]
+    assert recognised["train"] == recognised["test"] == [f"p{n}" for n in range(5)]
 
 
 def test_an_image_beside_the_folders_is_its_own():

@@ -4,7 +4,7 @@ from PIL import Image
 
 from xiqa.data.arrays.images import Prepared
 from xiqa.paper.audit import null_worlds
-from xiqa.synthetic import embedded
+from xiqa.synthetic import catalogue
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_films_are_replaced_by_their_counterfactuals(entry, noise, tmp_path, mon
         Image.fromarray(other[number]).save(tmp_path / f"{number}.png")
         return tmp_path / f"{number}.png" if split == "test" or number < 2 else None
 
-    monkeypatch.setattr(embedded, "without", without)
+    monkeypatch.setattr(catalogue, "without", without)
     (tmp_path / "null").mkdir()
     null_worlds.null_films(tmp_path / "null", tmp_path, films)
     null = Prepared(tmp_path / "null")

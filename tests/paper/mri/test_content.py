@@ -30,10 +30,10 @@ class TestContent:
     def test_a_ghost_shines_in_the_shadow_of_the_axis_it_runs_along(self):
         ghost = head()
         ghost = ghost + 0.1 * np.roll(ghost, SHAPE[1] // 2, axis=1)
-        found, usual = read(ghost), read(head())
-        assert found["ghost_y"] > usual["ghost_y"] + 0.05
-        assert found["ghost_y"] > 2 * found["ghost_x"]
-        assert found["air_mean"] > usual["air_mean"]
+        features, usual = read(ghost), read(head())
+        assert features["ghost_y"] > usual["ghost_y"] + 0.05
+        assert features["ghost_y"] > 2 * features["ghost_x"]
+        assert features["air_mean"] > usual["air_mean"]
 
     @pytest.mark.parametrize(("axis", "name"), list(enumerate("xyz")))
     def test_a_dropped_plane(self, axis, name):
@@ -41,27 +41,27 @@ class TestContent:
         place = [slice(None)] * 3
         place[axis] = dropped.shape[axis] // 2
         dropped[tuple(place)] = dropped.min()
-        found, usual = read(dropped), read(head())
-        assert found[f"plane_{name}"] > 3 * usual[f"plane_{name}"]
-        assert found[f"plane_odd_{name}"] > 3 * usual[f"plane_odd_{name}"]
+        features, usual = read(dropped), read(head())
+        assert features[f"plane_{name}"] > 3 * usual[f"plane_{name}"]
+        assert features[f"plane_odd_{name}"] > 3 * usual[f"plane_odd_{name}"]
 
     @pytest.mark.parametrize(("axis", "name"), list(enumerate("xyz")))
     def test_a_cut_head(self, axis, name):
         volume = head()
         cut = volume.take(range(volume.shape[axis] // 2), axis)
-        found, usual = read(cut), read(volume)
-        assert usual[f"cut_{name}_high"] == 0 < found[f"cut_{name}_high"]
-        assert found[f"cut_{name}_low"] == 0
-        assert found[f"border_{name}_high"] > usual[f"border_{name}_high"]
-        assert found[f"length_{name}"] == volume.shape[axis] // 2
+        features, usual = read(cut), read(volume)
+        assert usual[f"cut_{name}_high"] == 0 < features[f"cut_{name}_high"]
+        assert features[f"cut_{name}_low"] == 0
+        assert features[f"border_{name}_high"] > usual[f"border_{name}_high"]
+        assert features[f"length_{name}"] == volume.shape[axis] // 2
 
     def test_a_bright_side(self):
         lit = head() - head().min()
         lit = lit * np.linspace(0.5, 1.5, SHAPE[0])[:, None, None]
-        found = read(lit)
-        assert found["slope_x"] > 0.1 > 10 * abs(found["slope_y"])
-        assert read(lit[::-1])["slope_x"] == pytest.approx(-found["slope_x"], abs=0.02)
-        assert found["mirror"] < read(head())["mirror"] - 0.02
+        features = read(lit)
+        assert features["slope_x"] > 0.1 > 10 * abs(features["slope_y"])
+        assert read(lit[::-1])["slope_x"] == pytest.approx(-features["slope_x"], abs=0.02)
+        assert features["mirror"] < read(head())["mirror"] - 0.02
 
     def test_a_spike_in_k_space(self):
         waves = 0.3 * np.cos(2 * np.pi * 0.3 * np.indices(SHAPE).sum(axis=0))
@@ -71,9 +71,9 @@ class TestContent:
         spectrum = np.fft.fft(head(), axis=1)
         spectrum[:, 3::2] *= 0.3
         uneven = np.abs(np.fft.ifft(spectrum, axis=1))
-        found, usual = read(uneven), read(head())
+        features, usual = read(uneven), read(head())
         for name in ("ragged_y", "ragged_most_y"):
-            assert found[name] > 1.5 * usual[name] > 0, name
+            assert features[name] > 1.5 * usual[name] > 0, name
 
     def test_brightness_has_no_unit(self):
         one, two = read(head()), read(3 * head() + 1)
@@ -90,9 +90,9 @@ class TestContent:
          np.where(np.arange(512).reshape(8, 8, 8) == 100, 6e4, -1)],
     )  # fmt: skip
     def test_odd_volumes_have_the_same_finite_numbers(self, volume):
-        found = read(volume)
-        assert list(found) == list(read(head()))
-        assert np.isfinite(list(found.values())).all()
+        features = read(volume)
+        assert list(features) == list(read(head()))
+        assert np.isfinite(list(features.values())).all()
 
     def test_large_volumes_are_averaged_first(self):
         large = np.kron(head(shape=(64, 64, 32)), np.ones((2, 2, 2)))
@@ -117,10 +117,10 @@ def test_a_row_a_scan(tmp_path):
     pd.DataFrame(rows, columns=names).to_csv(tmp_path / "records.csv", index=False)
     (tmp_path / "problems.csv").write_text("split,path,line,reason,status,message\n")
     (tmp_path / "notes.txt").write_text("")
-    found = volume_content(tmp_path)
-    assert found["split"].tolist() == ["train"] * 3 + ["val"] * 2 + ["test"] * 2
-    assert found["unit"].tolist()[:3] == ["000", "001", "002"]
-    assert found["image"].tolist() == [row[1] for row in rows]
-    assert found["label"].tolist() == [0, 1, 0, 0, 1, 0, 1]
+    features = volume_content(tmp_path)
+    assert features["split"].tolist() == ["train"] * 3 + ["val"] * 2 + ["test"] * 2
+    assert features["unit"].tolist()[:3] == ["000", "001", "002"]
+    assert features["image"].tolist() == [row[1] for row in rows]
+    assert features["label"].tolist() == [0, 1, 0, 0, 1, 0, 1]
     wanted = read(head(1))
-    assert found.loc[4, list(wanted)].to_dict() == pytest.approx(wanted)
+    assert features.loc[4, list(wanted)].to_dict() == pytest.approx(wanted)

@@ -1,41 +1,35 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.paper.pointing_game.conftest import make_game, observations
 from xiqa.metrics.agreement import bca
 from xiqa.metrics.verdicts import NOT_TESTABLE, SUPPORTED
 from xiqa.paper.pointing_game import claims, scores
 
 
-def observed(hits, method, smoothed=True):
-    """Observations of a table of hits (images, seeds)."""
-    images, seeds = (index.ravel() for index in np.indices(hits.shape))
-    names = [f"{i:03d}" for i in images]
-    about = {"image": names, "unit": names, "seed": seeds, "method": method, "smoothed": smoothed}
-    return pd.DataFrame({**about, "target": -1, "score": hits.ravel(), "outcome": "hit"})
-
-
 def evidence(**changes):
     rng = np.random.default_rng(0)
-    shares = dict.fromkeys(scores.NORMGRAD, 0.9) | dict.fromkeys(scores.RIVALS, 0.2) | {"gradcam_combined": 0.9}
+    shares = dict.fromkeys(scores.NORMGRAD, 0.9) | dict.fromkeys(scores.OTHERS, 0.2) | {"gradcam_combined": 0.9}
     shares |= {m: 0.3 for m in scores.NORMGRAD if m.endswith("single")}
 
     def draw(scale, seeds=3):
         def one(m, smoothed):
             gradient = m in claims.GRADIENT_MAPS and not smoothed
             share = 0.02 if gradient else shares[m] * scale
-            return observed((rng.random((200, seeds)) < share).astype(float), m, smoothed)
+            return observations((rng.random((200, seeds)) < share).astype(float), m, smoothed)
 
         return pd.concat([one(m, s) for m in shares for s in (False, True)])
 
-    ceilings = pd.DataFrame({"layer": ["layer4.2"], "single": [True], "smoothed": [True], "ceiling": [0.95]})
-    given = {
+    fields = {
         "trained": draw(1), "semi_random": {"shapes": draw(0.2), "textures": draw(0.2)},
         "fully_random": draw(0.1), "other": draw(1, 1),
-        "chosen": "normgrad_scaling_combined", "ceilings": ceilings, "auc_low": 0.9, "other_auc_low": 0.9,
+        "best_normgrad": "normgrad_scaling_combined", "ceiling": 0.95, "auc_low": 0.9, "other_auc_low": 0.9,
         "delta": 0.02,
     }  # fmt: skip
-    return claims.Evidence(**(given | changes))
+    return claims.Evidence(**(fields | changes))
 
 
 def verdicts(frame):
@@ -43,26 +37,25 @@ def verdicts(frame):
 
 
 def test_clear_evidence_supports_the_claims():
-    found = verdicts(evidence().claims())
-    assert [found[n] for n in (1, 2, 3, 4)] == [SUPPORTED] * 4
+    rows = verdicts(evidence().claims())
+    assert [rows[n] for n in (1, 2, 3, 4)] == [SUPPORTED] * 4
 
 
 def test_a_low_ceiling_bars_the_comparisons_that_need_resolution():
-    ceilings = pd.DataFrame({"layer": ["layer4.2"], "single": [True], "smoothed": [True], "ceiling": [0.7]})
-    found = verdicts(evidence(ceilings=ceilings).claims())
-    assert found[1] == found[2] == "not testable (resolution)"
-    assert found[3] == SUPPORTED
+    rows = verdicts(evidence(ceiling=0.7).claims())
+    assert rows[1] == rows[2] == "not testable (resolution)"
+    assert rows[3] == SUPPORTED
 
 
 def test_a_classifier_that_did_not_learn_bars_everything():
-    found = verdicts(evidence(auc_low=0.55).claims())
-    assert all(v.startswith(NOT_TESTABLE) for v in found.values())
+    rows = verdicts(evidence(auc_low=0.55).claims())
+    assert all(v.startswith(NOT_TESTABLE) for v in rows.values())
 
 
 def test_an_architecture_that_did_not_learn_bars_only_its_comparison():
-    found = evidence(other_auc_low=0.5).claims().set_index("comparison")
-    assert found.loc["architectures", "verdict"] == claims.DID_NOT_LEARN
-    assert found.loc["seed 0 - seed 1", "verdict"] != claims.DID_NOT_LEARN
+    rows = evidence(other_auc_low=0.5).claims().set_index("comparison")
+    assert rows.loc["architectures", "verdict"] == claims.DID_NOT_LEARN
+    assert rows.loc["seed 0 - seed 1", "verdict"] != claims.DID_NOT_LEARN
 
 
 def test_without_a_second_architecture_claim_five_is_not_testable():
@@ -70,34 +63,57 @@ def test_without_a_second_architecture_claim_five_is_not_testable():
 
 
 def test_pretexts_that_disagree_leave_claim_four_undecided():
-    whole, parts = evidence(), evidence()
-    parts.semi_random = {"shapes": whole.semi_random["shapes"], "textures": whole.trained}
+    whole = evidence()
+    shapes = whole.semi_random["shapes"]
+    parts = replace(whole, semi_random={"shapes": shapes, "textures": whole.trained}).claims()
     assert verdicts(whole.claims())[4] == SUPPORTED
-    found = parts.claims()
-    assert verdicts(found)[4] == claims.DISAGREE
-    assert found.set_index("comparison").loc["shapes", "verdict"] == SUPPORTED
+    assert verdicts(parts)[4] == claims.DISAGREE
+    assert parts.set_index("comparison").loc["shapes", "verdict"] == SUPPORTED
+    assert verdicts(replace(whole, semi_random={"SR": shapes}).claims())[4] == SUPPORTED
 
 
-def test_one_pretext_cannot_disagree():
-    alone = evidence()
-    alone.semi_random = {"SR": alone.semi_random["shapes"]}
-    assert verdicts(alone.claims())[4] == SUPPORTED
-
-
-def test_programs_without_a_combined_gradcam_are_judged_by_normgrad():
-    given = evidence()
-    given.trained = given.trained[given.trained["method"] != "gradcam_combined"]
-    found = given.claims()
-    assert set(found[found["claim"] == 2]["comparison"]) == {
+def test_without_combined_gradcam_claim_two_is_about_normgrad():
+    whole = evidence()
+    rows = replace(whole, trained=whole.trained[whole.trained["method"] != "gradcam_combined"]).claims()
+    assert set(rows[rows["claim"] == 2]["comparison"]) == {
         f"normgrad_{v}_combined" for v in ("scaling", "conv1x1", "conv3x3")
     }
-    assert verdicts(found)[2] == SUPPORTED
+    assert verdicts(rows)[2] == SUPPORTED
 
 
 def test_a_bootstrap_stands_beside_every_difference():
-    given = evidence()
-    found = given.claims().set_index("comparison")
-    values = scores.differences(given.trained, given.chosen, ["gradcam"])["gradcam"]
-    row = found.loc["gradcam"]
+    whole = evidence()
+    rows = whole.claims().set_index("comparison")
+    values = scores.differences(whole.trained, whole.best_normgrad, ["gradcam"])["gradcam"]
+    row = rows.loc["gradcam"]
     assert (row["bootstrap low"], row["bootstrap high"]) == pytest.approx(bca(values))
     assert row["bootstrap low"] < row["difference"] < row["bootstrap high"]
+
+
+def test_claims_of_a_data_set_are_over_patients():
+    rows = claims.claims(make_game("lvot", second=False), 0.02)
+    assert set(rows["claim"]) == {1, 2, 3, 4, 5}
+    assert rows.loc[rows["claim"] == 1, "units"].eq(4).all()
+    assert rows.loc[rows["comparison"] == "architectures", "units"].tolist() == [0]
+
+
+def test_claims_of_a_published_program_use_its_own_rows():
+    game = make_game()
+    rows = claims.claims(game, 0.02, "published")
+    assert rows[rows["claim"] == 1]["difference"].eq(0).all()
+    assert not claims.claims(game, 0.02)["difference"].eq(0).all()
+
+
+def test_additions_are_left_out_beside_the_published_programs():
+    game = make_game()
+    whole, theirs = claims.claims(game, 0.02), claims.claims(game, 0.02, additions=False)
+    assert set(whole["comparison"]) - set(theirs["comparison"]) == {"gradcam_combined", "SR* (textures)"}
+    assert set(claims.claims(game, 0.02, "published")["comparison"]) == set(theirs["comparison"])
+
+
+def test_the_table_has_both_programs_and_a_further_method(toy):
+    table, caption = claims.table_claims_saliency({"object_cxr": make_game()}, {"lvot": "no masks"}, 0.02)
+    assert set(table["program"]) == {"corrected", "published"}
+    assert toy in set(table["comparison"])
+    assert "LVOT not run: no masks" in caption
+    assert claims.verdicts(table).shape == (5, 2)

@@ -1,137 +1,50 @@
-"""What an experiment asks the store for its maps, with a store that only writes down what it is asked."""
-
-from dataclasses import replace
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
-from xiqa.paper.appendix.localisation import files, truths
-from xiqa.paper.appendix.localisation import observe as localisation_observe
-from xiqa.paper.pointing_game import agreement, observe, published, results
-from xiqa.paper.study import Experiment
-from xiqa.store.files import write_frame
-
-
-class Asked:
-    """Answers every question with the same frame."""
-
-    def __init__(self, folder):
-        self.folder, self.calls = folder / "results" / "smoke" / "store", []
-
-    def frame(self, function, **given):
-        self.calls.append((function, given))
-        if function is localisation_observe.iou_thresholds:
-            return pd.DataFrame({"method": ["gradcam", "random"], "threshold": [0.5, float("nan")], "iou": [0.2, 0.1]})
-        rows = {"seed": given.get("seed", 0), "image": ["a", "b"], "predicted": [1, 0], "method": "gradcam"}
-        return pd.DataFrame(rows)
-
-    def path(self, function, **given):
-        self.calls.append((function, given))
-        return Path("entry") / function.__name__
-
-    def of(self, function):
-        return [given for called, given in self.calls if called is function]
-
-
-class Truth:
-    """Five frames of three patients; the first shows nothing."""
-
-    def has_truth(self, split):
-        return True
-
-    def records(self, split):
-        return pd.DataFrame({"image": list("abcde"), "unit": list("ppqqr")})
-
-    def located(self, split):
-        return [1, 2, 3, 4]
+from xiqa.paper.pointing_game import programs, published, results
+from xiqa.paper.study import Study
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     for name in ("RESULTS", "FIGURES", "DATA"):
         monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
-    made = Experiment("quick")
-    made.store = Asked(tmp_path)
-    monkeypatch.setattr(made, "prepared", lambda dataset: Path(f"prepared-{dataset}"))
-    monkeypatch.setattr(made, "data", lambda dataset: Truth())
-    monkeypatch.setattr(made, "root", lambda dataset: Path(f"root-{dataset}"))
-    monkeypatch.setattr(made, "trained", lambda dataset, network, seed: tmp_path / f"{network}-{seed}")
-    monkeypatch.setattr(made, "pretext", lambda network: Path(f"shapes-{network}"))
-    monkeypatch.setattr(made, "textures", lambda network: Path(f"textures-{network}"))
-    return made
+    return lambda profile="quick", **arguments: Study(profile, **arguments)
 
 
-def test_untrained_heads_stand_on_the_backbone_that_is_asked_for(study):
-    study.observations("object_cxr", "resnet34", "semi_random", task="textures")
-    study.observations("object_cxr", "resnet34", "semi_random")
-    weights = [given["weights"] for given in study.store.of(observe.observe)]
-    assert weights == [Path("textures-resnet34/weights.pt")] * 3 + [Path("shapes-resnet34/weights.pt")] * 3
-    assert all(given["targets"] == [0, 1] and given["once"] for given in study.store.of(observe.observe))
+def test_weights_of_every_state(study):
+    setup = results.Setup("lvot", "resnet50", "semi_random", 1, task="textures")
+    assert (setup.name, setup.training) == ("lvot-resnet50-semi_random-textures-s1-test", "textures-resnet50")
+    assert results.Setup("lvot", "resnet50", "semi_random").training == "pretext-resnet50"
+    assert results.Setup("lvot", "resnet50", "fully_random").training is None
+    imagenet = results._untrained(study(weights="imagenet"), "object_cxr")
+    assert list(imagenet) == ["FR", "SR"]
+    assert results._weights(study(weights="imagenet"), imagenet["SR"][0]) == "imagenet"
 
 
-def test_untrained_networks_see_as_many_units_as_the_profile_says(study):
-    study.profile = replace(study.profile, untrained=2)
-    study.observations("lvot", "resnet50", "fully_random")
-    study.defective("lvot", "resnet50", ["S5"], "fully_random")
-    study.observations("lvot", "resnet50")
-    asked = study.store.of(observe.observe) + study.store.of(published.observe)
-    assert [given.get("images") for given in asked] == [["b", "c"]] * 3 + [None] * 3 + [["b", "c"]] * 3
+@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+def test_jobs_need_the_data_and_the_training_of_their_network(study, profile):
+    jobs = {job.name: job for job in results.jobs(study(profile))}
+    seeds = study(profile).profile.seeds("object_cxr", study(profile).profile.networks("object_cxr")[0])
+    network = study(profile).profile.networks("object_cxr")[0]
+    for seed in seeds:
+        job = jobs[f"observe:object_cxr-{network}-trained-s{seed}-val"]
+        assert job.needs == ("data:object_cxr", f"train:object_cxr-{network}-s{seed}")
+        assert {"03_saliency", "04_sanity_checks", "05_pointing_game", "A1_localisation"} == set(job.notebooks)
+    transposed = [job for name, job in jobs.items() if name.startswith("transposed:")]
+    assert transposed
+    assert all(set(job.needs) & set(jobs) for job in transposed)
+    assert not any(name.startswith("transposed:object_cxr") for name in jobs)
+    assert any(name.startswith("plain_silu:") for name in jobs) == (profile != "smoke")
 
 
-def test_imagenet_is_one_backbone(tmp_path, monkeypatch):
-    study = Experiment("quick", weights="imagenet")
-    assert study._weights("object_cxr", "resnet34", "semi_random", 0, study.backbones("resnet34")["SR"]) == "imagenet"
+def test_a_data_set_without_a_network_has_the_profiles_reason(study):
+    made = study("smoke")
+    made.profile = type("Profile", (), {"name": "smoke", "missing": {}, "networks": lambda self, dataset: []})()
+    games, missing = results.read(made, ["lvot"])
+    assert (games, missing) == ({}, {"lvot": "the smoke profile trains no network on it"})
+    made.profile.missing = {"lvot": "too slow"}
+    assert results.reason_not_possible(made, "lvot") == "too slow"
 
 
-def test_what_a_seed_missed_is_asked_of_that_seed(study):
-    study.missed("object_cxr", "resnet34")
-    asked = [given for given in study.store.of(observe.observe) if given["targets"] == [1]]
-    assert [given["seed"] for given in asked] == [0, 1, 2]
-    assert all(given["images"] == ["b"] for given in asked)
-
-
-def test_programs_are_asked_for_with_their_variants(study):
-    study.defective("lvot", "resnet50", ["published", "S5"], "fully_random")
-    asked = study.store.of(published.observe)
-    assert [given["seed"] for given in asked] == [0, 1, 2]
-    assert asked[0]["weights"] is None
-    assert asked[0]["variants"] == ["published", "S5"]
-
-
-def test_only_guided_methods_are_explained_with_silu_as_it_is(study):
-    study.plain_silu("object_cxr", "efficientnet_b0")
-    (asked,) = study.store.of(observe.observe)
-    assert (asked["silu"], asked["methods"]) == ("plain", list(results.GUIDED))
-
-
-def test_perturbation_is_for_the_first_seed_and_thresholds_are_of_validation(study):
-    study.localised("object_cxr", "resnet34")
-    asked = study.store.of(localisation_observe.localise)
-    assert [given["perturbed"] for given in asked] == [study.profile.perturbed] * study.profile.localised
-    study.profile = replace(study.profile, localised=3)
-    study.store.calls.clear()
-    study.localised("object_cxr", "resnet34")
-    asked = study.store.of(localisation_observe.localise)
-    assert [given["perturbed"] for given in asked] == [study.profile.perturbed, 0, 0]
-    assert all(given["iou_threshold"] == {"gradcam": 0.5} for given in asked)
-    assert study.store.of(truths.write_truths)[0]["unkeyed"] == {"root": Path("root-object_cxr")}
-
-
-def test_maps_are_compared_with_other_seeds_another_network_and_untrained_ones(study):
-    found = study.alike("lvot")
-    assert list(found) == [
-        "seed 0 and seed 1", "seed 0 and seed 2", "resnet50 and efficientnet_b0", results.UNTRAINED,
-    ]  # fmt: skip
-    asked = study.store.of(agreement.alike)
-    assert [given["networks"][1] for given in asked] == ["resnet50", "resnet50", "efficientnet_b0", "resnet50"]
-    assert (asked[-1]["first"], asked[-1]["second"]) == (None, None)
-
-
-def test_predictions_in_the_format_of_the_challenge(study, tmp_path):
-    table = pd.DataFrame({"split": ["val", "test", "test"], "image": ["x", "a", "b"], "probability": [0.1, 0.9, 0.2]})
-    write_frame(table, tmp_path / "resnet34-0" / "predictions.csv")
-    points = pd.DataFrame({"method": "gradcam", "image": ["a", "a"], "probability": [0.9, 0.5], "x": 1.0, "y": 2.0})
-    folder = tmp_path / study.exported("object_cxr", "resnet34", points, "gradcam")
-    found = files.read_localization(folder / "prediction_localization.csv")
-    assert found == {"a": [(0.9, 1.0, 2.0), (0.5, 1.0, 2.0)], "b": []}
+def test_every_variant_of_the_trained_primary_network_is_observed_or_transposed():
+    assert {"S3", *programs.ALONE, *programs.PROGRAMS} == set(programs.VARIANTS)

@@ -1,141 +1,100 @@
-"""What notebooks set side by side, on made-up observations."""
-
-from types import SimpleNamespace
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from xiqa.metrics.agreement import mcnemar
-from xiqa.metrics.intervals import crossed_mean, wilson
-from xiqa.paper.appendix.localisation import tables as localisation_tables
-from xiqa.paper.pointing_game import tables
+from tests.paper.pointing_game.conftest import make_game, observations
+from xiqa.paper.numbers import percent
+from xiqa.paper.pointing_game import claims, scores, tables
+from xiqa.saliency.names import MIDL_ROWS, ROWS, label
 
 
-def rows(hits, method="a", predicted=1, seed=0, units=None):
-    count = len(hits)
-    return pd.DataFrame(
-        {
-            "image": [f"{i}" for i in range(count)], "unit": units or [f"{i}" for i in range(count)], "seed": seed,
-            "method": method, "smoothed": True, "score": np.asarray(hits, float), "predicted": predicted,
-            "target": -1, "outcome": "hit", "network": "resnet34", "state": "trained",
-            "distance": np.where(hits, 3.0, 30.0),
-        }
-    )  # fmt: skip
+def every_table(games, missing):
+    return {
+        "table_2_smoothing": tables.smoothing(games, missing),
+        "table_3_lvot": tables.states(games, missing, "lvot"),
+        "table_4_object_cxr": tables.states(games, missing, "object_cxr"),
+        "table_5_architectures": tables.architectures(games, missing),
+        "midl_table_2": tables.midl(games, missing),
+        "table_published_vs_corrected": tables.published_vs_corrected(games, 0.02, missing),
+        "table_claims_saliency": claims.table_claims_saliency(games, missing, 0.02),
+    }
 
 
-def game(**given):
-    usual = {"dataset": "object_cxr", "network": "resnet34", "other": None, "second": None, "chosen": "a"}
-    return SimpleNamespace(**(usual | given))
+@pytest.fixture
+def games():
+    return {"object_cxr": make_game(), "lvot": make_game("lvot", second=False)}
 
 
-def test_means_are_over_units_and_seeds():
-    frame = pd.concat([rows([1, 0, 1, 1], seed=s).assign(energy=[0.2, 0.4, 0.6, 0.8]) for s in (0, 1)])
-    found = localisation_tables.over_units(frame, "energy")
-    expected = crossed_mean(np.array([[0.2, 0.2], [0.4, 0.4], [0.6, 0.6], [0.8, 0.8]]))
-    assert (found["mean"], found["low"], found["high"]) == pytest.approx(
-        (expected["mean"], expected["low"], expected["high"])
-    )
+def test_every_registered_method_is_in_every_table_and_captions_are_plain(toy):
+    made = every_table({"object_cxr": make_game()}, {"lvot": "its test split has no masks"})
+    for name, (frame, caption) in made.items():
+        assert not set("{}[]") & set(caption), name
+        assert "None" not in caption, name
+        assert caption.replace("et al.", "").count(". ") <= 2, name
+        if name not in ("table_3_lvot", "table_published_vs_corrected"):
+            assert toy in set(frame["comparison" if "claims" in name else "method"]), name
 
 
-def test_a_measure_of_one_seed_only_ignores_the_others():
-    frame = pd.concat([rows([1, 0]).assign(insertion=[0.4, 0.6]), rows([1, 0], seed=1).assign(insertion=np.nan)])
-    found = localisation_tables.over_units(frame, "insertion")
-    assert found["mean"] == pytest.approx(0.5)
-    assert found["units"] == 2
+def test_smoothing_shows_the_best_network_above_the_baselines(games):
+    frame, _ = tables.smoothing(games, {})
+    game = games["object_cxr"]
+    assert frame["method"].tolist() == [*map(label, ROWS), "Best constant point", "Centre of the image", "Chance"]
+    best = scores.score(game.trained[game.trained["seed"] == 1], "gradcam", True)
+    row = frame.set_index("method").loc["Grad-CAM"]
+    assert row["Object-CXR, smoothed"] == percent(best["mean"], best["low"], best["high"])
+    assert frame.set_index("method").loc["Chance", "Object-CXR"] == "8.3"
+    assert frame.set_index("method").loc["Chance", "Object-CXR, smoothed"] == "-"
 
 
-def test_a_measure_that_nobody_has_is_no_number():
-    assert np.isnan(localisation_tables.over_units(rows([1, 0]).assign(energy=np.nan), "energy")["mean"])
+def test_states_count_networks_and_correct_for_chance():
+    frame, _ = tables.states({"object_cxr": make_game(trained=observations(np.ones((12, 2))))}, {}, "object_cxr")
+    assert list(frame.columns[1:6]) == [
+        "FR (2)",
+        "SR* (shapes) (2)",
+        "SR* (textures) (2)",
+        "Repeated (2)",
+        "above chance",
+    ]
+    assert frame.set_index("method").loc["Grad-CAM", "above chance"] == "100.0"
+    printed = frame[frame["method"].str.startswith("NormGrad, as printed")]
+    assert printed["Repeated (2)"].tolist() == ["85.3", "86.3"]
 
 
-def test_misses_on_other_metal_need_not_be_of_the_same_images_in_every_seed():
-    parts = [rows([0, 0, 1]).assign(on_distractor=[1.0, 0.0, np.nan]),
-             rows([1, 0, 0], seed=1).assign(on_distractor=[np.nan, 1.0, 0.0])]  # fmt: skip
-    found = localisation_tables.over_units(pd.concat(parts), "on_distractor")
-    assert found["mean"] == pytest.approx(np.mean([1.0, 0.5, 0.0]))
-    assert found["units"] == 3
+def test_architectures_show_the_difference_and_kappa(games):
+    frame, _ = tables.architectures(games, {})
+    game, row = games["object_cxr"], frame.set_index("method").loc["Grad-CAM"]
+    expected = scores.dom(game.trained, game.second, "gradcam")
+    assert row["Object-CXR: DoM*"] == f"{expected['dom']:.3f}"
+    assert {"Object-CXR: kappa, seed 0 and seed 1", "Object-CXR: kappa, resnet34 and efficientnet_b0"} <= set(frame)
+    assert row["LVOT: second network"] == "not run: one network only"
+    plain = frame.set_index("method").loc["Guided Backprop, plain SiLU"]
+    assert plain["Object-CXR: efficientnet_b0 (1)"] != "-"
 
 
-def test_localised_has_a_row_a_method_and_measure_and_froc():
-    measures = dict.fromkeys(localisation_tables.MEASURES, 0.5)
-    frame = pd.concat([rows([1, 0, 1], m).assign(**measures) for m in ("a", "b")])
-    froc = pd.DataFrame({"method": ["a", "b"], "froc": [0.3, 0.1], "low": [0.2, 0.0], "high": [0.4, 0.2]})
-    found = localisation_tables.localised(frame, froc)
-    assert len(found) == 2 * (len(localisation_tables.MEASURES) + 1)
-    assert found.query("measure == 'FROC' and method == 'a'")["mean"].item() == 0.3
+def test_midl_is_not_smoothed_and_has_its_own_tolerance():
+    at_20 = observations(np.ones((12, 2)), "normgrad_bias_combined", smoothed=False).assign(distance=20.0, score=0.0)
+    game = make_game(trained=at_20)
+    frame, _ = tables.midl({"object_cxr": game}, {})
+    assert frame["method"].tolist() == [label("normgrad_bias_combined")]
+    assert frame["test"].item().startswith("100.0")
+    assert len(tables.midl({"object_cxr": make_game()}, {})[0]) == len(MIDL_ROWS)
 
 
-def test_answers_split_by_what_the_network_said():
-    trained = rows([1, 1, 0, 0])
-    trained["predicted"] = [1, 1, 1, 0]
-    missed = rows([1]).assign(image="3", unit="3", predicted=0, target=1)
-    study = SimpleNamespace(missed=lambda dataset, network: missed)
-    found = tables.by_answer(game(trained=trained, study=study), ["a"]).iloc[0]
-    assert found["positive"]["mean"] == pytest.approx(2 / 3)
-    assert (found["negative"]["mean"], found["negative"]["maps"]) == (0, 1)
-    assert found["positive class"]["mean"] == pytest.approx(3 / 4)
+def test_programs_have_a_column_each_and_transposed_masks_only_where_there_are_masks(games):
+    assert "S3" not in games["object_cxr"].variants
+    frame, caption = tables.published_vs_corrected(games, 0.02)
+    assert len(frame) == 10
+    assert frame.loc[frame["data set"] == "Object-CXR", "S3"].eq("-").all()
+    whole = tables.programs(games["object_cxr"], 0.02)
+    shown = frame[frame["data set"] == "Object-CXR"].reset_index(drop=True)
+    same = whole["published"] == whole["corrected"]
+    assert (shown["published"] == whole["published"].mask(same, "=")).all()
+    assert "S3: masks" in caption
 
 
-def test_no_missed_image_leaves_no_number():
-    study = SimpleNamespace(missed=lambda dataset, network: rows([]))
-    found = tables.by_answer(game(trained=rows([1, 0]), study=study), ["a"]).iloc[0]
-    assert np.isnan(found["negative"]["mean"])
-    assert found["negative"]["maps"] == 0
-
-
-def test_mcnemar_stands_beside_every_method_but_the_speaker():
-    ours, theirs = [1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 1, 1]
-    found = tables.against(game(best=pd.concat([rows(ours), rows(theirs, "b")])), ["a", "b"])
-    assert found["b"] == pytest.approx(mcnemar(ours, theirs))
-    assert np.isnan(found["a"])
-
-
-def test_frames_of_a_patient_get_no_mcnemar():
-    units = ["p", "p", "q"]
-    frame = pd.concat([rows([1, 1, 0], units=units), rows([0, 1, 1], "b", units=units)])
-    assert np.isnan(tables.against(game(best=frame), ["b"])["b"])
-
-
-def test_programs_show_a_column_each():
-    claims = {"claim": [1, 1, 2], "statement": ["x", "x", "y"]}
-
-    def judged(delta, variant=None, ours=True):
-        assert variant or not ours
-        said = ["supported"] * 2 + ["undecided"] if variant is None else ["not supported"] * 3
-        return pd.DataFrame({**claims, "verdict on the claim": said})
-
-    found = tables.programs(game(claims=judged, variants=lambda: ["published", "S1"]), 0.02)
-    assert found["corrected"].tolist() == ["supported", "undecided"]
-    assert found["S1"].tolist() == ["not supported"] * 2
-    assert list(found.columns) == ["claim", "statement", "corrected", "published", "S1"]
-
-
-def test_scores_by_program():
-    published = {"Repeated": rows([0, 0])}
-    trained = pd.concat([rows([1, 0]), rows([1, 1]).assign(smoothed=False)])
-    given = game(trained=trained, published=lambda name: published, variants=lambda: ["published"])
-    found = tables.by_program(given, ["a"]).set_index(["program", "smoothed"])["mean"]
-    assert found.to_dict() == {("corrected", True): 0.5, ("corrected", False): 1.0, ("published", True): 0.0}
-
-
-def test_agreement_is_asked_over_seeds_and_with_the_second_network():
-    trained = pd.concat([rows([1, 0, 1, 0], seed=s) for s in (0, 1)])
-    second = rows([1, 0, 0, 1]).assign(network="efficientnet_b0")
-    found = tables.agreed(game(trained=trained, second=second, other="efficientnet_b0"), ["a"])
-    assert found["second"].tolist() == ["resnet34 s1", "efficientnet_b0 s0"]
-    assert found["kappa"].tolist() == pytest.approx([1.0, 0.0])
-
-
-def test_one_training_alone_agrees_with_nobody():
-    found = tables.agreed(game(trained=rows([1, 0])), ["a"])
-    assert len(found) == 0
-    assert {"method", "kappa", "agreement"} <= set(found)
-
-
-def test_units_that_all_agree_get_wilsons_interval():
-    found = localisation_tables.over_units(rows([1, 1, 1]).assign(hit_causal=1.0), "hit_causal")
-    assert (found["mean"], found["low"], found["high"]) == (1, *wilson(3, 3))
-    study = SimpleNamespace(missed=lambda dataset, network: rows([]))
-    said = tables.by_answer(game(trained=rows([0, 0], predicted=0), study=study), ["a"]).iloc[0]
-    assert (said["negative"]["low"], said["negative"]["high"]) == wilson(0, 2)
+def test_a_data_set_without_a_game_is_a_row_or_column_with_the_reason():
+    games, missing = {"object_cxr": make_game()}, {"lvot": "its test split has no masks"}
+    reason = "not run: its test split has no masks"
+    assert tables.smoothing(games, missing)[0]["LVOT"].iloc[0] == reason
+    assert tables.states(games, missing, "lvot")[0].to_dict("list") == {"not run": [reason]}
+    assert tables.architectures(games, missing)[0]["LVOT"].iloc[0] == reason
+    assert f"LVOT {reason}" in tables.published_vs_corrected(games, 0.02, missing)[1]

@@ -2,13 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
-from xiqa import models, sanity
+from xiqa import models, saliency, sanity
 from xiqa.data.arrays.images import Prepared
-from xiqa.data.files.pictures import write_png
 from xiqa.data.prepare_images import prepare
-from xiqa.paper import numbers
-from xiqa.paper.sanity_checks import observe, tables
+from xiqa.paper.sanity_checks import observe
 from xiqa.sanity import similarity
 from xiqa.store.files import read_frame, write_frame
 
@@ -21,9 +20,11 @@ def prepared(tmp_path_factory):
     root, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("prepared")
     rng = np.random.default_rng(0)
     for split, table in (("train", "train.csv"), ("val", "dev.csv"), ("test", "test.csv")):
+        (root / f"object-CXR_{split}" / "images").mkdir(parents=True)
         lines = ["image_name,annotation"]
         for i in range(6):
-            write_png(root / f"object-CXR_{split}" / "images" / f"{i}.png", rng.random((48, 48)))
+            pixels = np.rint(255 * rng.random((48, 48))).astype(np.uint8)
+            Image.fromarray(pixels).save(root / f"object-CXR_{split}" / "images" / f"{i}.png")
             lines.append(f"{i}.png,{'' if i in (1, 4) else '0 8 8 20 20'}")
         (root / f"object-CXR_{split}" / table).write_text("\n".join(lines) + "\n")
     prepare(folder, root, 48)
@@ -41,11 +42,15 @@ def weights(tmp_path_factory):
 
 
 def run(prepared, weights, **changes):
-    given = {
-        "weights": weights[0], "network": "resnet18", "other": weights[1], "split": "test", "count": 3,
-        "methods": METHODS, "seed": 0, "repeats": 1, "batch": 2,
+    arguments = {
+        "weights": weights[0], "network": "resnet18", "second": weights[1], "split": "test", "count": 3,
+        "methods": METHODS, "seed": 0, "batch": 2,
     }  # fmt: skip
-    return observe.randomisation(prepared, **(given | changes))
+    return observe.randomisation(prepared, **(arguments | changes))
+
+
+def compare(first, second):
+    return similarity.compare_features(similarity.features(first), similarity.features(second))
 
 
 @pytest.fixture(scope="module")
@@ -73,23 +78,23 @@ def test_cascade_and_independent_are_the_modules(frame, images, weights):
     model = models.network("resnet18", "trained", weights=weights[0])
     for kind, function in (("cascade", sanity.cascade), ("independent", sanity.independent)):
         expected = function(model, images, METHODS, batch=2)
-        found = frame[frame["kind"] == kind].reset_index(drop=True)
+        rows = frame[frame["kind"] == kind].reset_index(drop=True)
         columns = ["method", "step", "layer", "flipped", "degenerate"]
-        pd.testing.assert_frame_equal(found[columns], expected[columns])
-        measures = list(tables.MEASURES)
-        np.testing.assert_allclose(found[measures], expected[measures], atol=1e-9)
+        pd.testing.assert_frame_equal(rows[columns], expected[columns])
+        measures = ["spearman", "spearman_signed", "ssim", "hog"]
+        np.testing.assert_allclose(rows[measures], expected[measures], atol=1e-9)
 
 
 def test_the_lines_are_similarities_to_another_seed_and_to_other_images(frame, images, weights):
     first, second = (models.network("resnet18", "trained", weights=path) for path in weights)
-    ours = sanity.explained(first, images, METHODS)
-    theirs = sanity.explained(second, images, METHODS, ours.target)
+    ours = sanity.signed_maps(first, images, METHODS)
+    theirs = sanity.signed_maps(second, images, METHODS, ours.target)
     for method in METHODS[:2]:
         rows = frame[frame["method"] == method].set_index("kind")
-        expected = similarity.compare(ours.maps[method], theirs.maps[method])
+        expected = compare(ours.maps[method], theirs.maps[method])
         np.testing.assert_allclose(rows.loc["retrained", "spearman"], expected["spearman"], atol=1e-3)
         left, right = [0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]
-        others = similarity.compare(ours.maps[method][left], ours.maps[method][right]).groupby(np.array(left)).mean()
+        others = compare(ours.maps[method][left], ours.maps[method][right]).groupby(np.array(left)).mean()
         np.testing.assert_allclose(rows.loc["chance", "hog"], others["hog"], atol=1e-3)
     flipped = (ours.predicted != theirs.predicted).tolist()
     assert rows.loc["retrained", "flipped"].tolist() == flipped
@@ -99,21 +104,8 @@ def test_the_lines_are_similarities_to_another_seed_and_to_other_images(frame, i
 
 
 def test_without_a_second_network_there_is_no_upper_line(prepared, weights):
-    found = run(prepared, weights, other=None, methods=["input_x_gradient"], count=2)
-    assert set(found["kind"]) == {"cascade", "independent", "chance"}
-    cells = tables.overview(found, ("spearman",)).iloc[0]
-    assert numbers.text(cells["retrained"]) == "-"
-    assert numbers.text(cells["other image"]) != "-"
-
-
-def test_draws_are_repeated_by_seed(prepared, weights):
-    found = run(prepared, weights, methods=["input_x_gradient"], count=2, repeats=2, seed=5)
-    cascade = found[found["kind"] == "cascade"]
-    assert sorted(cascade["repeat"].unique()) == [5, 6]
-    ends = cascade[cascade["step"] == 6].pivot(index="image", columns="repeat", values="spearman")
-    assert not np.allclose(ends[5], ends[6])
-    cell = tables.overview(found, ("spearman",)).iloc[0]["all random"]
-    assert cell["mean"] == pytest.approx(ends.mean().mean())
+    rows = run(prepared, weights, second=None, methods=["input_x_gradient"], count=1)
+    assert set(rows["kind"]) == {"cascade", "independent", "chance"}
 
 
 def test_a_unit_counts_once(prepared, weights, tmp_path):
@@ -123,9 +115,9 @@ def test_a_unit_counts_once(prepared, weights, tmp_path):
     records = pd.read_csv(tmp_path / "records.csv", dtype=str, keep_default_na=False)
     records["unit"] = [f"patient-{int(name[0]) // 3}" for name in records["image"]]
     records.to_csv(tmp_path / "records.csv", index=False)
-    found = run(tmp_path, weights, methods=["gradcam"], count=8)
-    assert found["image"].unique().tolist() == ["0.png", "3.png"]
-    assert found["unit"].unique().tolist() == ["patient-0", "patient-1"]
+    rows = run(tmp_path, weights, methods=["gradcam"], count=8)
+    assert rows["image"].unique().tolist() == ["0.png", "3.png"]
+    assert rows["unit"].unique().tolist() == ["patient-0", "patient-1"]
 
 
 def test_a_split_without_objects_is_refused(prepared, weights, tmp_path):
@@ -137,48 +129,19 @@ def test_a_split_without_objects_is_refused(prepared, weights, tmp_path):
         run(tmp_path, weights)
 
 
-def test_the_strip_shows_the_same_image_down_the_cascade(prepared, weights):
-    about = {"network": "resnet18", "split": "test", "seed": 0, "methods": METHODS[:2]}
-    row, steps = observe.along(prepared, weights[0], other=weights[1], place=1, **about)
-    assert row == 2
-    assert list(steps) == ["trained", "head", "layer4", "layer3", "layer2", "layer1", "stem", "retrained"]
-    assert steps["stem"]["gradcam"].shape == (48, 48)
-    assert not torch.equal(steps["trained"]["input_x_gradient"], steps["head"]["input_x_gradient"])
-    assert "retrained" not in observe.along(prepared, weights[0], other=None, **about)[1]
-
-
-class TestSummaries:
-    def test_the_curve_has_a_row_a_measure_method_and_step_and_both_lines(self, frame):
-        found = tables.curve(frame)
-        assert len(found) == 3 * 3 * (7 + 2)
-        row = found.query("measure == 'ssim' and method == 'input_x_gradient' and layer == 'layer3'").iloc[0]
-        rows = frame.query("kind == 'cascade' and method == 'input_x_gradient' and step == 3")
-        assert row["mean"] == pytest.approx(rows["ssim"].mean())
-        half = 4.302653 * rows["ssim"].std() / np.sqrt(3)  # t of two degrees of freedom
-        assert row["high"] - row["mean"] == pytest.approx(half, rel=1e-5)
-
-    def test_the_overview_is_in_the_order_of_the_methods(self, frame):
-        found = tables.overview(frame)
-        assert found["method"].tolist() == METHODS * 3
-        start = found.iloc[1]
-        rows = frame[(frame["method"] == "input_x_gradient")].set_index("kind")
-        assert start["one block random"]["mean"] == pytest.approx(rows.loc["independent", "spearman"].mean())
-        last = rows.loc["cascade"].query("step == 6").set_index("image")["spearman"]
-        chance = rows.loc["chance"].set_index("image")["spearman"]
-        assert start[tables.EXCESS]["mean"] == pytest.approx((last - chance).mean())
-
-    def test_constant_maps_are_counted_and_give_no_number(self, frame):
-        """The bias map of the last layer."""
-        row = tables.overview(frame).iloc[2]
-        assert row["degenerate"] == "18 of 18"
-        assert numbers.text(row["all random"]) == "-"
-
-    def test_flips_are_shares_of_images(self, frame):
-        found = tables.flips(frame)
-        head = frame[(frame["kind"] == "cascade") & (frame["step"] == 1) & (frame["method"] == "gradcam")]
-        assert found["head random"]["mean"] == pytest.approx(head["flipped"].mean())
-        assert numbers.text(found["other image"]) == "-"
-        assert 0 <= found["one block random"]["low"] <= found["one block random"]["high"] <= 1
-
-    def test_text_has_no_negative_zero(self):
-        assert numbers.text({"mean": -0.001, "low": -0.2, "high": 0.004}) == "0.00 [-0.20, 0.00]"
+def test_maps_of_the_first_image_down_the_cascade(prepared, weights, tmp_path):
+    arguments = {"network": "resnet18", "split": "test", "seed": 0, "methods": METHODS[:2]}
+    observe.cascade_maps(tmp_path, prepared, weights=weights[0], second=weights[1], **arguments)
+    with np.load(tmp_path / "maps.npz") as arrays:
+        maps = dict(arrays)
+    assert maps.pop("row") == 0
+    assert maps.pop("methods").tolist() == METHODS[:2]
+    assert list(maps) == ["trained", "head", "layer4", "layer3", "layer2", "layer1", "stem", "retrained"]
+    image = models.normalise(torch.from_numpy(np.array(Prepared(prepared).images("test")[[0]])))
+    for step, path in (("trained", weights[0]), ("retrained", weights[1])):
+        model = models.network("resnet18", "trained", weights=path)
+        target = models.network("resnet18", "trained", weights=weights[0])(image).argmax(1)
+        expected = saliency.explain(model, image, METHODS[:2], target=target, silu="clamp")
+        for values, method in zip(maps[step], METHODS[:2], strict=True):
+            np.testing.assert_allclose(values, expected[method][0], rtol=1e-4, atol=1e-7)
+    assert not np.allclose(maps["trained"][1], maps["head"][1])

@@ -1,18 +1,13 @@
-"""Whole films: tone, honesty of the label, and what their annotation promises."""
+"""Whole films: tone, label, annotation, counterfactuals."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from xiqa.data.object_cxr import parse_annotation
-from xiqa.synthetic.chest import annotate, compose, devices, draw, draw_pair, files, objects, placement
+from xiqa.synthetic.chest import annotate, compose, draw, draw_pair, placement
 
 
 def test_lungs_are_dark_and_films_vary(films):
@@ -86,43 +81,20 @@ def test_a_gap_parts_objects_over_the_lungs_from_those_outside():
 
 
 def test_what_is_worn_is_the_same_for_either_label():
-    """Nothing but the place of designated objects depends on the label, so this holds film by film."""
-    told = ("kind", "material", "designated", "width_mm", "height_mm")
-    counted = []
-    for subject in range(40):
+    """Only the place of designated objects depends on the label, so this holds film by film."""
+    same = ("kind", "material", "designated", "width_mm", "height_mm")
+    for subject in range(10):
         negative, positive = (draw(8, subject, label, 64) for label in (0, 1))
         for one, other in zip(negative.objects, positive.objects, strict=True):
-            assert [one[key] for key in told] == [other[key] for key in told]
+            assert [one[key] for key in same] == [other[key] for key in same]
             assert (one == other) == (not one["designated"])
             assert other["annotated"] == other["designated"]
-        counted.append(sum(thing["designated"] for thing in positive.objects))
-    assert set(counted) == {1, 2, 3}
 
 
-def test_without_the_designated_objects_nothing_tells_the_label():
-    """The null world: films of either label are the same picture."""
+def test_without_the_designated_objects_films_of_either_label_are_equal():
     for subject in range(6):
         negative, positive = (draw(9, subject, label, 64, objects="undesignated") for label in (0, 1))
         np.testing.assert_array_equal(negative.image, positive.image)
-
-
-def test_simple_statistics_hardly_tell_the_label():
-    labels = np.random.default_rng(2).permutation(160) < 80
-    rows, peaks = [], []
-    for subject, label in enumerate(labels):
-        image = draw(102, subject, int(label), 64).image
-        border = np.concatenate([image[:4].ravel(), image[-4:].ravel(), image[:, :4].ravel(), image[:, -4:].ravel()])
-        rows.append([*np.histogram(image, 16, (0, 256))[0], border.mean(), border.std(), image.mean(), image.std()])
-        peaks.append(
-            max(
-                np.abs(gaussian_filter(image.astype(float), s) - gaussian_filter(image.astype(float), 1.6 * s)).max()
-                for s in (0.7, 1.2)
-            )
-        )
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    scores = cross_val_predict(model, np.array(rows), labels, cv=5, method="predict_proba")[:, 1]
-    assert roc_auc_score(labels, scores) < 0.75
-    assert roc_auc_score(labels, peaks) < 0.75
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -162,9 +134,9 @@ def test_a_body_is_enlarged_for_films_finer_than_anatomy():
 
 
 def test_visible_objects_are_annotated(films):
-    found = [thing for label, film in films if label for thing in film.objects if thing["annotated"]]
-    assert np.mean([thing["visible"] for thing in found]) > 0.98
-    assert all(thing["dprime"] > 10 for thing in found)
+    things = [thing for label, film in films if label for thing in film.objects if thing["annotated"]]
+    assert np.mean([thing["visible"] for thing in things]) > 0.98
+    assert all(thing["dprime"] > 10 for thing in things)
 
 
 def test_same_seed_same_bytes_and_other_subjects_differ():
@@ -180,11 +152,3 @@ def test_any_size(size):
     film = draw(0, 0, 1, size)
     assert film.image.shape == film.lungs.shape == (size, size)
     assert film.image.dtype == np.uint8
-
-
-def test_streams_are_apart():
-    """No two purposes share a stream of random numbers."""
-    streams = [compose.ANATOMY, compose.TEXTURE, compose.EXPOSURE, compose.NOISE, compose.PLACEMENT, compose.ANNOTATION]
-    streams += [objects.OBJECTS_STREAM, objects.DESIGNATED_STREAM, devices.DEVICES_STREAM]
-    streams += [files.FILES, files.SIZES, files.LABELS]
-    assert len(set(streams)) == len(streams)

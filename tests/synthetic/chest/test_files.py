@@ -1,7 +1,6 @@
-"""What is written to disk."""
+"""Films on disk: layout, counterfactuals, sizes, resuming."""
 
 import json
-import weakref
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from PIL import Image
 from scipy.stats import ks_2samp
 
 from xiqa.data.object_cxr import parse_annotation
-from xiqa.synthetic.chest import Film, draw, draw_pair, files, read_masks, without, write
+from xiqa.synthetic.chest import draw, draw_pair, files, read_masks, without, write
 
 SPEC = {"size": 64, "train": 10, "val": 4, "test": 4, "seed": 3}
 
@@ -46,7 +45,7 @@ def test_written_layout(written):
                 np.testing.assert_array_equal(masks[mask], getattr(film, mask))
 
 
-def test_counterfactuals_are_written_for_the_test_split_unless_told_otherwise(written, tmp_path):
+def test_counterfactuals_are_written_for_the_test_split_or_as_requested(written, tmp_path):
     for name in ("09001.png", "09004.png"):
         about = json.loads((written / "derivatives" / "test" / name.replace(".png", ".json")).read_text())
         film, bare = draw_pair(SPEC["seed"], about["subject"], about["label"], 64)
@@ -63,7 +62,7 @@ def test_counterfactuals_are_written_for_the_test_split_unless_told_otherwise(wr
     assert shared == {name: same[name] for name in shared}
 
 
-def test_specifications_that_mean_nothing_are_refused(tmp_path):
+def test_unknown_specifications_are_refused(tmp_path):
     for given in ({"scanner": "mine"}, {"pairs": {"exam": 3}}):
         with pytest.raises(ValueError, match=r"choose one|the splits are"):
             write(tmp_path, {**SPEC, **given})
@@ -101,21 +100,6 @@ def test_a_film_at_its_own_size_is_annotated_in_its_own_pixels(tmp_path, monkeyp
 def test_writing_does_not_depend_on_the_number_of_workers(written, tmp_path):
     write(tmp_path, SPEC, workers=2)
     assert contents(tmp_path) == contents(written)
-
-
-def test_one_film_at_a_time_is_held_in_memory(tmp_path, monkeypatch):
-    held, most = [], []
-
-    def blank(seed, subject, label, size, scanner):
-        film = Film(np.zeros((size, size), np.uint8), "", *np.zeros((3, size, size), bool))
-        held.append(weakref.ref(film))
-        most.append(sum(reference() is not None for reference in held))
-        return film
-
-    monkeypatch.setattr(files, "draw", blank)
-    write(tmp_path, {"size": 16, "train": 400, "val": 2, "test": 2, "seed": 0, "pairs": {}}, workers=1)
-    assert len(held) == 404
-    assert max(most) <= 2  # the one being drawn, and the one before it at most
 
 
 def test_interrupted_writing_resumes(written, tmp_path, monkeypatch):

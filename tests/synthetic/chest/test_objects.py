@@ -1,4 +1,4 @@
-"""Foreign objects: every kind, and lists of one distribution."""
+"""Foreign objects: every kind, and the same distribution of lists for both labels."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ def test_lists_of_different_subjects_are_of_one_distribution():
     assert abs(roc_auc_score(labels, [len(found) for found in lists]) - 0.5) < 0.09
 
 
-def test_counting_what_lies_outside_the_lungs_hardly_tells_the_label():
+def test_the_number_of_objects_outside_the_lungs_hardly_predicts_the_label():
     """In a positive film the designated things are missing outside: they are few against the spread of all others."""
     worn = np.array([len(things(0, subject)) for subject in range(600)])
     moved = np.array([designated(0, subject) for subject in range(600)])

@@ -1,4 +1,4 @@
-"""Signals of tissues against the equations' limits and against what a radiologist expects."""
+"""Signals of tissues: limits of the equations, and the order of brightness that radiologists expect."""
 
 import numpy as np
 import pytest
@@ -52,17 +52,3 @@ def test_gradient_echo_at_the_ernst_angle_is_the_best(monkeypatch):
 def test_order_of_brightness(name, order, site):
     for values in drawn(name, site=site):
         assert (np.diff(values[list(order)]) < 0).all(), dict(zip(TISSUES, values.round(3), strict=True))
-
-
-def test_fluid_is_dark_on_flair_and_bone_everywhere():
-    for name in contrast.CONTRASTS:
-        for values in drawn(name, 20):
-            assert values[BONE] < 0.35 * values[WHITE]
-            assert name != "FLAIR" or values[CSF] < 0.4 * values[WHITE]
-
-
-def test_both_kinds_of_t1_sequence_are_drawn():
-    rng = np.random.default_rng(3)
-    kinds = [contrast.sequence("T1", rng).kind for _ in range(40)]
-    assert set(kinds) == {"spin echo", "gradient echo"}
-    assert all(value > 0 for values in drawn("T1", 5) for value in values)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from xiqa.synthetic.kspace import ellipsoids, to_image
+from tests.synthetic.kspace import ellipsoids
+from xiqa.synthetic.kspace import to_image
 
 SHAPE, SPACING = (36, 45, 28), (5.4, 5.0, 7.5)
 

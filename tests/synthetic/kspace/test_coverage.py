@@ -4,10 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.synthetic.kspace import ellipsoids
 from xiqa.synthetic.kspace import (
     crop,
     cut_offset,
-    ellipsoids,
     field_of_view_cut,
     fold,
     holding_size,

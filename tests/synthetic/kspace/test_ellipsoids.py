@@ -3,8 +3,9 @@ import pytest
 import torch
 from scipy import integrate
 
-from xiqa.synthetic.kspace import ellipsoids, to_image
-from xiqa.synthetic.kspace.ellipsoids import Ellipsoid
+from tests.synthetic.kspace import ellipsoids
+from tests.synthetic.kspace.ellipsoids import Ellipsoid
+from xiqa.synthetic.kspace import to_image
 
 
 def test_zero_frequency_is_the_volume():

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from xiqa.synthetic.kspace import ellipsoids, motion, reference, rigid_motion, to_image, to_kspace
+from tests.synthetic.kspace import ellipsoids
+from xiqa.synthetic.kspace import motion, reference, rigid_motion, to_image, to_kspace
 
 ORIGIN = np.zeros(3)
 

@@ -1,0 +1,1 @@
+"""Prepared arrays: what networks see."""

@@ -1,23 +1,25 @@
-"""Brain volumes that are drawn when they are asked for, since a data set of the papers' size would fill 290 GB.
+"""Brain volumes that are drawn when they are indexed, since a data set of the papers' size would fill 290 GB.
 
-A split looks like the array that ``prepare_volumes`` writes and gives the same values, to the last bit; what is asked
-for again soon is kept in memory. A drawn volume of the papers' size takes seconds, so this is for machines with many
-cores, and trainings hand out whole batches.
+A split has the values of the array that ``prepare_volumes`` writes, to the last bit; the last used volumes stay in
+memory. To draw a volume of the papers' size takes seconds, so this is for machines with many cores.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xiqa.data.arrays.volumes import DRAWN, PreparedVolumes
 from xiqa.synthetic import catalogue
 
 KEPT = 128  # volumes in memory; half precision, so 1 GB at 256 x 256 x 64
 
 
-class Unstored:
+class DrawnSplit:
     """The volumes of one split, float16 (N, X, Y, Z) z-scores, as an array that draws what is indexed.
 
     Parameters
@@ -26,7 +28,7 @@ class Unstored:
     split : train, val or test.
     volume_shape : (X, Y, Z) that networks see.
     count : N.
-    without : the counterfactuals are wanted: scans without their artifact.
+    without : draw the counterfactuals: scans without their artifact.
 
     """
 
@@ -45,16 +47,16 @@ class Unstored:
 
     def __getitem__(self, rows: int | slice | Sequence[int] | NDArray) -> NDArray[np.float16]:
         """One volume (X, Y, Z), or those of a slice, of indices or of a mask (n, X, Y, Z)."""
-        chosen = self.rows[rows]
-        if chosen.ndim == 0:
-            return self.volume(int(chosen))
+        indices = self.rows[rows]
+        if indices.ndim == 0:
+            return self.volume(int(indices))
         # A subject's scans stand next to each other: in their order they are drawn several times faster.
-        found = {row: self.volume(row) for row in sorted(set(chosen.tolist()))}
-        return np.stack([found[row] for row in chosen.tolist()]) if len(chosen) else np.empty((0, *self.shape[1:]))
+        drawn = {row: self.volume(row) for row in sorted(set(indices.tolist()))}
+        return np.stack([drawn[row] for row in indices.tolist()]) if len(indices) else np.empty((0, *self.shape[1:]))
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
-        """Numbers of all volumes, to be indexed in their stead."""
+        """Numbers of all volumes, (N,)."""
         return np.arange(len(self))
 
     def volume(self, row: int) -> NDArray[np.float16]:
@@ -68,3 +70,17 @@ class Unstored:
         if len(self.seen) > KEPT:
             self.seen.popitem(last=False)
         return self.seen[row]
+
+
+class DrawnVolumes(PreparedVolumes):
+    """What ``prepare_drawn`` wrote into a folder: records, and volumes that are drawn when they are indexed."""
+
+    def volumes(self, split: str, without: bool = False) -> DrawnSplit:
+        """Volumes of a split, float16 (N, X, Y, Z) z-scores; ``without``: their counterfactuals, without artifact."""
+        about = json.loads((self.folder / DRAWN).read_text())
+        return DrawnSplit(about["spec"], split, about["shape"], len(self._records[split]), without)
+
+
+def read_volumes(folder: str | Path) -> PreparedVolumes:
+    """Prepared brain volumes of an entry, on disk or drawn."""
+    return (DrawnVolumes if (Path(folder) / DRAWN).is_file() else PreparedVolumes)(folder)

@@ -7,36 +7,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xiqa.data.arrays.folder import PreparedFolder
 from xiqa.data.arrays.grids import centres, outlines
 from xiqa.data.names import SPLITS
 from xiqa.data.shapes import Shape, parse_annotation
 
-PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
 
-
-class Prepared:
+class Prepared(PreparedFolder):
     """What ``prepare`` wrote into a folder.
 
     Attributes
     ----------
     size : side of the images in pixels.
-    problems : DataFrame (split, path below the data set's folder, line, reason, status, message).
-    notes : list of phrases on how the data were read.
+    problems, notes : as in ``PreparedFolder``.
 
     """
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        # Names such as "00001" are text, and no annotation is empty text.
-        text = dict.fromkeys(("split", "image", "unit", "path", "annotation"), str)
-        records = pd.read_csv(self.folder / "records.csv", dtype=text, keep_default_na=False)
-        self._records = {split: records[records["split"] == split].reset_index(drop=True) for split in SPLITS}
-        self.problems = pd.read_csv(self.folder / "problems.csv", dtype=str, keep_default_na=False)
-        self.notes = (self.folder / "notes.txt").read_text().splitlines()
+        super().__init__(folder, text=("split", "image", "unit", "path", "annotation"))
         self.size = int(self.images(SPLITS[0]).shape[1])
 
     def images(self, split: str) -> np.memmap:
-        """Images of a split, uint8 (N, size, size), read from disk as they are asked for."""
+        """Images of a split, uint8 (N, size, size), read from disk when they are indexed."""
         return np.load(self.folder / f"{split}.npy", mmap_mode="r")
 
     def records(self, split: str) -> pd.DataFrame:
@@ -45,17 +37,17 @@ class Prepared:
         Returns
         -------
         DataFrame with the columns split, image, unit (the independent one: the radiograph itself, the patient of a
-        frame), path, label, located (1 where ground truth says where the object is, else 0), annotation, height, width.
+        frame), path, label, located (1 where ground truth locates the object, else 0), annotation, height, width.
 
         """
         return self._records[split].copy()
 
     def located(self, split: str) -> NDArray[np.intp]:
-        """Rows that the pointing game can be played on: an object, and ground truth that says where it is."""
+        """Rows with an object and its location, that is, those of the pointing game."""
         return np.flatnonzero(self._records[split]["located"].to_numpy())
 
     def has_truth(self, split: str) -> bool:
-        """Whether the pointing game can be played on a split at all."""
+        """Whether a split has any located object."""
         return bool(self.located(split).size)
 
     def shapes(self, split: str, row: int) -> list[Shape]:
@@ -100,17 +92,16 @@ class Prepared:
         """
         rows = []
         for split in SPLITS:
-            records, problems = self._records[split], self.problems[self.problems["split"] == split]
-            drawn = sum(len(parse_annotation(text)) for text in records["annotation"])
+            records = self._records[split]
+            annotated = sum(len(parse_annotation(text)) for text in records["annotation"])
             rows.append(
                 {
                     "split": split,
                     "images": len(records),
                     "units": records["unit"].nunique(),
                     "positive": int(records["label"].sum()),
-                    "objects": len(self.located(split)) if self.has_masks(split) else drawn,
-                    "left out": int((problems["status"] == "error").sum()),
-                    "warnings": int((problems["status"] == "warning").sum()),
+                    "objects": len(self.located(split)) if self.has_masks(split) else annotated,
+                    **self.left_out(split),
                 }
             )
         return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Radiographs as they come from a scanner: DICOM to grey values."""
+"""Read DICOM radiographs as grey values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +23,13 @@ def size_of_dicom(path: Path) -> tuple[int, int]:
         header = _read(path, stop_before_pixels=True)
         if "Rows" in header and "Columns" in header:
             return int(header.Columns), int(header.Rows)
-        # Without the mark any file parses as some elements; one that names its class of object is DICOM.
-        known = _marked(path) or header.get("SOPClassUID")
-    raise _no_pixels(path) if known else _not_dicom(path)
+        # Without the mark any file parses as some elements; only DICOM has a SOP class.
+        is_header = _marked(path) or header.get("SOPClassUID")
+    raise _no_pixels(path) if is_header else _not_dicom(path)
 
 
 def read_dicom(path: Path) -> tuple[NDArray, bool, list[str]]:
-    """Grey values (H, W) after rescale and window, whether dark means much (to be inverted), and notes.
+    """Grey values (H, W) after rescale and window, whether they have to be inverted, and notes.
 
     The first window of the file, or its VOI table, is applied; values without either come as they are stored.
     """
@@ -57,7 +57,7 @@ def read_dicom(path: Path) -> tuple[NDArray, bool, list[str]]:
 
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    """Elements are converted when they are asked for, so a damaged file may raise anything anywhere."""
+    """Turn any error into ``BadInput``: pydicom converts elements when they are read, so damage may raise anything."""
     try:
         yield
     except BadInput:
@@ -83,7 +83,7 @@ def _read(path: Path, stop_before_pixels: bool = False):
 
 
 def _check(path: Path, dataset) -> None:
-    """What pydicom would refuse later and less clearly, or would not refuse at all."""
+    """Refuse what pydicom would refuse later and less clearly, or not at all."""
     from pydicom.pixels import get_decoder
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

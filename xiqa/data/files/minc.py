@@ -1,4 +1,4 @@
-"""MINC files, version 1 (NetCDF classic) and 2 (HDF5), compressed or not: bytes become values, affine and notes."""
+"""Read MINC files, version 1 (NetCDF classic) and 2 (HDF5): bytes become values, affine and notes."""
 
 from io import BytesIO
 from pathlib import Path
@@ -55,7 +55,7 @@ def _content(path: Path, stream: BinaryIO, start: bytes) -> BytesIO:
 
 
 def _read(path: Path, file: Minc1File, volume: int | None) -> Stored:
-    names = list(file._dim_names)  # nibabel tells the names of the axes nowhere else
+    names = list(file._dim_names)  # no public attribute of nibabel has the names of the axes
     space = [place for place, name in enumerate(names) if name.endswith("space")]
     others = [place for place in range(len(names)) if place not in space]
     if len(space) != 3:
@@ -67,7 +67,7 @@ def _read(path: Path, file: Minc1File, volume: int | None) -> Stored:
     )
     affine = np.asarray(file.get_affine(), dtype=np.float64)
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        notes.append("affine_singular: the header's affine maps no volume, the array stands as it is stored")
+        notes.append("affine_singular: the header's affine is singular, the array stays as it is stored")
         affine = None
     values = np.array(file.get_scaled_data(slicer))
     return Stored(values, affine, tuple(zooms[place] for place in space), notes)

@@ -1,4 +1,4 @@
-"""NIfTI files: a stream of bytes becomes values, affine and notes; everything is checked before it is believed."""
+"""Read NIfTI files: a stream of bytes becomes values, affine and notes, after checks of the header."""
 
 import math
 from io import BytesIO
@@ -66,7 +66,7 @@ def _shape(path: Path, header: nib.Nifti1Header) -> tuple[int, ...]:
     spatial, temporal = header.get_xyzt_units()
     if ndim == 3 and spatial == "unknown" and temporal in TEMPORAL:
         raise BadInput(
-            "not_3d", f"{path} holds slices over time (its header knows seconds and no millimetres): give a volume"
+            "not_3d", f"{path} holds slices over time (its header has seconds and no millimetres): give a volume"
         )
     return shape
 
@@ -98,7 +98,7 @@ def _values(content: BytesIO, header: nib.Nifti1Header, index: int | None) -> ND
 def _affine(header: nib.Nifti1Header, notes: list[str]) -> NDArray[np.float64] | None:
     """Best affine of the header, None where it has none that can be used."""
     if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
-        notes.append("no_orientation: the header does not tell left from right, the array stands as it is stored")
+        notes.append("no_orientation: the header does not state left and right, the array stays as it is stored")
         return None
     try:
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
@@ -106,5 +106,5 @@ def _affine(header: nib.Nifti1Header, notes: list[str]) -> NDArray[np.float64] |
             return affine
     except (HeaderDataError, ValueError):
         pass
-    notes.append("affine_singular: the header's affine maps no volume, the array stands as it is stored")
+    notes.append("affine_singular: the header's affine is singular, the array stays as it is stored")
     return None

@@ -1,11 +1,10 @@
-"""Radiographs from disk: a picture or a DICOM file becomes one grey array, or one sentence that says why not.
+"""Read radiographs: a picture or a DICOM file becomes one grey array, or an error of one sentence.
 
-A picture is taken as every viewer shows it, that is turned upright by its EXIF orientation: this is what annotators
-saw, and what a network trained on upright chests must see. Widths, heights and annotations refer to that view.
-Nothing is repaired silently: whatever was done beside decoding stands in ``Radiograph.notes``.
+A picture is turned upright by its EXIF orientation, as every viewer shows it and as annotators saw it. Widths, heights
+and annotations refer to that view. Nothing is repaired silently: ``Radiograph.notes`` lists everything done beside
+decoding.
 """
 
-import io
 import os
 import re
 import struct
@@ -22,7 +21,6 @@ from PIL import ExifTags, Image, ImageChops, ImageFile, ImageOps, UnidentifiedIm
 
 from xiqa.data.files.dicom import is_dicom, read_dicom, size_of_dicom
 from xiqa.errors import BadInput
-from xiqa.store.files import write_bytes
 
 # MPO is what phone cameras write as .jpg: the picture, with a preview behind it.
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP")
@@ -90,15 +88,6 @@ def radiograph_size(path: str | Path) -> tuple[int, int]:
     return height, width
 
 
-def write_png(path: str | Path, array: NDArray) -> None:
-    """Write an 8-bit PNG, complete or not at all: (H, W) grey or (H, W, 3) RGB, uint8, or floating in [0, 1]."""
-    if array.dtype != np.uint8:
-        array = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    content = io.BytesIO()
-    Image.fromarray(array).save(content, "PNG")
-    write_bytes(Path(path), content.getvalue())
-
-
 def _check_file(path: Path) -> None:
     # os.path answers also for names that no file can have.
     if os.path.isdir(path):
@@ -132,7 +121,7 @@ def _too_large(path: Path, size: str) -> BadInput:
 
 
 def _beginning(path: Path) -> str | None:
-    """Format that the first bytes announce."""
+    """Format of a file, from its first bytes."""
     with open(path, "rb") as handle:
         start = handle.read(8)
     return next((name for magic, name in BEGINNINGS.items() if start.startswith(magic)), None)
@@ -140,7 +129,7 @@ def _beginning(path: Path) -> str | None:
 
 @contextmanager
 def _open_picture(path: Path) -> Iterator[Image.Image]:
-    """A picture of which only the header has been read, and checked for all that it tells."""
+    """Open a picture, read its header only, and check it."""
     # By handle, since by name Pillow maps plain TIFFs into memory and shears those that are to be turned.
     with open(path, "rb") as handle:
         picture = _identified(path, handle)
@@ -175,7 +164,7 @@ def _identified(path: Path, handle: BinaryIO) -> Image.Image:
 
 
 def _guarded(path: Path, action):
-    """Result of an action on a file from outside, whose decoders may raise anything at all when it is damaged."""
+    """Result of an action on a file; any error of a decoder becomes ``BadInput``."""
     try:
         return action()
     except Exception as error:
@@ -219,7 +208,7 @@ def _read_picture(path: Path) -> tuple[NDArray, list[str]]:
         _check_png(path)
     elif announced == "JPEG":
         _check_jpeg(path)
-    # A library that asked Pillow to fill missing rows with grey must not have asked for us.
+    # Another library may have set Pillow to fill missing rows with grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with _open_picture(path) as picture:
         deep = picture.mode in ("RGB", "RGBA", "LA") and "16" in str(picture.tile[0].args if picture.tile else "")

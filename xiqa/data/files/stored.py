@@ -19,7 +19,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Stored:
-    """What a format's reader hands over: values (X, Y, Z) as stored, affine (None where unknown), voxel sizes in mm."""
+    """Content of a volume file: values (X, Y, Z) as stored, affine (None where unknown), voxel sizes in mm."""
 
     values: NDArray
     affine: NDArray[np.float64] | None

@@ -1,6 +1,6 @@
-"""Brain volumes from disk: NIfTI or MINC becomes one array in RAS, or one sentence that says why not.
+"""Read brain volumes: NIfTI or MINC becomes one array in RAS, or an error of one sentence.
 
-Nothing is repaired silently: whatever was done beside decoding stands in ``Volume.notes``.
+Nothing is repaired silently: ``Volume.notes`` lists everything done beside decoding.
 """
 
 import gzip
@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from xiqa.data.files.stored import Stored, cut_short, drain
-from xiqa.data.geometry import Volume, _finished
+from xiqa.data.geometry import Volume, oriented
 from xiqa.errors import BadInput
 
 SUFFIXES = (".nii", ".nii.gz", ".mnc", ".mnc.gz")
-BEGINNING = 540  # bytes, the longest of the headers that tell what a file is
+BEGINNING = 540  # bytes, the longest header that shows the format
 STREAM_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 GZIP, NETCDF, HDF5 = b"\x1f\x8b", (b"CDF\x01", b"CDF\x02"), b"\x89HDF\r\n\x1a\n"
 
@@ -31,7 +33,7 @@ def load_volume(path: str | Path, volume: int | None = None) -> Volume:
     Parameters
     ----------
     path : the file.
-    volume : which volume of a 4D file is meant, counted from 0. Without it only a file of one volume is read.
+    volume : number of the volume in a 4D file, from 0. Without it only a file of one volume is read.
 
     Raises
     ------
@@ -43,7 +45,9 @@ def load_volume(path: str | Path, volume: int | None = None) -> Volume:
     """
     path = Path(path)
     with _guarded(path):
-        return _finished(path, _stored(path, volume))
+        stored = _stored(path, volume)
+        affine = np.diag([*stored.zooms, 1.0]) if stored.affine is None else stored.affine
+        return oriented(path, stored.values, affine, stored.notes)
 
 
 def _stored(path: Path, volume: int | None) -> Stored:
@@ -54,7 +58,7 @@ def _stored(path: Path, volume: int | None) -> Stored:
         except STREAM_ERRORS:
             raise
         except Exception:
-            drain(stream)  # raises where a checksum does not fit, which explains a strange header better
+            drain(stream)  # raises where a checksum does not fit, which is the better reason
             raise
 
 
@@ -100,7 +104,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _kind(start: bytes) -> str | None:
-    """Format that the first bytes announce."""
+    """Format of a file, from its first bytes."""
     if start.startswith(NETCDF):
         return "minc1"
     if start.startswith(HDF5):
@@ -121,7 +125,7 @@ def _reader(path: Path, start: bytes):
 
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    """Decoders may raise anything at all on a damaged file."""
+    """Turn any error into ``BadInput``, since decoders may raise anything on a damaged file."""
     try:
         yield
     except BadInput:

@@ -1,4 +1,4 @@
-"""Pixel masks of ground truth: read, brought to another size, drawn around."""
+"""Read pixel masks of ground truth, and find the mask of an image."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,20 +32,20 @@ def read_mask(path: Path) -> tuple[NDArray[np.bool_], int]:
 
 
 def find_masks(folder: Path, images: Sequence[PurePath]) -> tuple[list[Path | None], set[Path]]:
-    """The mask of each image, and masks that several images would claim.
+    """Find the mask of each image (None without one), and the masks that fit several images.
 
     ``images`` are paths below the data set's folder. A mask has the image's path below ``folder``, or the end of it,
     down to the file's name alone; its suffix may be another one (PNG masks of JPEG images).
     """
-    known: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in pictures(folder):
         below = path.relative_to(folder)
-        known[below.as_posix()] = path
-        known.setdefault(below.with_suffix("").as_posix(), path)
-    found = []
+        paths[below.as_posix()] = path
+        paths.setdefault(below.with_suffix("").as_posix(), path)
+    masks = []
     for image in images:
         ends = [PurePath(*image.parts[start:]) for start in range(len(image.parts))]
         names = [name for end in ends for name in (end.as_posix(), end.with_suffix("").as_posix())]
-        found.append(next((known[name] for name in names if name in known), None))
-    claims = Counter(path for path in found if path is not None)
-    return found, {path for path, count in claims.items() if count > 1}
+        masks.append(next((paths[name] for name in names if name in paths), None))
+    claims = Counter(path for path in masks if path is not None)
+    return masks, {path for path, count in claims.items() if count > 1}

@@ -1,4 +1,4 @@
-"""Which frames belong to one patient, told from their names alone."""
+"""Recognise the patients of frames from the names of the files."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 
 def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], str]]:
-    """How patients are told apart, in words, and the patient of an image's name.
+    """Find the rule by which names show the patient: in words, and as a function from an image's name to its patient.
 
     A patient is the image's folder if images lie in folders of patients, else the file's stem up to its last ``_`` or
     ``-`` (what follows is the frame), else the stem itself, so that every image counts as a patient of its own.
@@ -21,10 +21,10 @@ def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], 
     """
     listed = {split: some for split, some in names.items() if some}
     inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}
-    if _tell_apart(inside, _folder, least=2):
+    if _are_patients(inside, _folder, least=2):
         return "the folder they lie in", _folder
     every = [name for some in listed.values() for name in some]
-    if any(_stem(name) != _own(name) for name in every) and _tell_apart(listed, _stem, least=1):
+    if any(_stem(name) != _own(name) for name in every) and _are_patients(listed, _stem, least=1):
         return "the file name up to its last _ or -", _stem
     # The same stem in two folders is not the same image.
     unique = len({_own(name) for name in every}) == len(set(every))
@@ -45,10 +45,10 @@ def _own(name: str) -> str:
     return PurePath(name).stem
 
 
-def _tell_apart(names: Mapping[str, Sequence[str]], rule: Callable[[str], str], least: int) -> bool:
+def _are_patients(names: Mapping[str, Sequence[str]], rule: Callable[[str], str], least: int) -> bool:
     """Whether the groups that a rule makes can be patients."""
     groups = {split: {rule(name) for name in some} for split, some in names.items()}
-    most = max((len(found) for found in groups.values()), default=0)
+    most = max((len(group) for group in groups.values()), default=0)
     shared = any(a & b for a, b in combinations(groups.values(), 2))
-    named = any(found == {split} for split, found in groups.items())
+    named = any(group == {split} for split, group in groups.items())
     return most >= least and (most > 2 or not shared) and not named

@@ -1,8 +1,10 @@
-"""What may be wrong with the rows of an annotation table, found row by row and kept as problems with file and line."""
+"""Checks of the rows of an annotation table; each problem is kept with file and line."""
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from xiqa.data.files.pictures import SUFFIXES
 from xiqa.data.records.tables import TABLES, Place, Row
@@ -13,7 +15,7 @@ NAMED_AT_MOST = 10
 
 
 class Log:
-    """Problems of one table, their messages with paths below the data set's folder."""
+    """Problems of one table; paths in the messages count from the data set's folder."""
 
     def __init__(self, place: Place):
         self.place = place
@@ -43,23 +45,26 @@ def is_named(row: Row, paths: dict[int, Path | None], log: Log) -> bool:
     return bool(row.name) and paths[row.line] is not None
 
 
-def without_duplicates(rows: list[Row], paths: dict[int, Path], log: Log) -> list[Row]:
-    """The first of equal rows of an image; none of rows that contradict each other."""
+def without_duplicates(rows: list, path: Callable[[Any], Path], log: Callable[[Any], Log]) -> list:
+    """The first of equal rows of an image; none of rows that contradict each other.
+
+    Rows have ``line``, ``name`` and ``content``; ``path`` and ``log`` return the image and the log of a row.
+    """
     groups = defaultdict(list)
     for row in rows:
-        groups[paths[row.line]].append(row)
+        groups[path(row)].append(row)
     kept = []
     for group in groups.values():
         first, *others = group
         lines = " and ".join(str(row.line) for row in group)
-        if len({" ".join(row.annotation.split()) for row in group}) > 1:
+        if len({row.content for row in group}) > 1:
             for row in group:
-                message = f"lines {lines} annotate this image differently, so all are left out: keep the right one"
-                log.add(row.line, row.name, "conflicting_rows", message)
+                message = f"lines {lines} contradict each other on this image and are left out: keep the right one"
+                log(row).add(row.line, row.name, "conflicting_rows", message)
             continue
         for row in others:
-            message = f"the image stands in lines {lines} alike and is used once: delete the others"
-            log.add(row.line, row.name, "duplicate_row", message, "warning")
+            message = f"lines {lines} are equal and the image is used once: delete the others"
+            log(row).add(row.line, row.name, "duplicate_row", message, "warning")
         kept.append(first)
     return sorted(kept, key=lambda row: row.line)
 
@@ -76,7 +81,7 @@ def parsed(rows: list[Row], log: Log) -> list[tuple[Row, list[Shape]]]:
 
 
 def fits(row: Row, shapes: list[Shape], height: int, width: int, log: Log) -> bool:
-    """Whether every shape has at least a part in the image; says so where it is not all of it."""
+    """Whether every shape has at least a part in the image; a shape that reaches beyond it is a warning."""
     for number, shape in enumerate(shapes, 1):
         x1, y1, x2, y2 = shape.box
         what = f"object {number} with the box {x1:g} {y1:g} {x2:g} {y2:g}"
@@ -84,7 +89,7 @@ def fits(row: Row, shapes: list[Shape], height: int, width: int, log: Log) -> bo
             message = f"{what} lies outside the image of {width} x {height} pixels: write pixels of this file"
             log.add(row.line, row.name, "outside_image", message)
             return False
-        # An edge drawn at the outer border of the last pixel is not worth a word.
+        # An edge drawn at the outer border of the last pixel is no problem.
         if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
             message = f"{what} reaches beyond the image of {width} x {height} pixels and is cut off there: check it"
             log.add(row.line, row.name, "partly_outside", message, "warning")
@@ -96,8 +101,8 @@ def without_row(place: Place, named: set[Path | None]) -> list[Problem]:
     beside = [name for names in TABLES.values() for name in names if (place.table.parent / name).is_file()]
     if place.images == place.table.parent or (place.images.name == "images" and len(beside) > 1):
         return []
-    found = [path for path in pictures(place.images) if path not in named]
-    return unused(place, found, f"row in {below(place.root, place.table)}")
+    paths = [path for path in pictures(place.images) if path not in named]
+    return unused(place, paths, f"row in {below(place.root, place.table)}")
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -106,13 +111,13 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
 
 
-def unused(place: Place, found: list[Path], what: str) -> list[Problem]:
+def unused(place: Place, paths: list[Path], what: str) -> list[Problem]:
     """A warning for each image that has no ``what`` (row of a table, line of a list), the first ten by name."""
     problems = []
-    for path in found[:NAMED_AT_MOST]:
+    for path in paths[:NAMED_AT_MOST]:
         message = f"{below(place.root, path)} has no {what} and is not used: add one, or move the file away"
         problems.append(Problem(path, None, "no_row", message, "warning"))
-    if len(found) > NAMED_AT_MOST:
-        message = f"{len(found) - NAMED_AT_MOST} more images have no {what} and are not used"
+    if len(paths) > NAMED_AT_MOST:
+        message = f"{len(paths) - NAMED_AT_MOST} more images have no {what} and are not used"
         problems.append(Problem(place.images, None, "no_row", message, "warning"))
     return problems

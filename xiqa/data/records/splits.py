@@ -1,4 +1,4 @@
-"""What the readers of pictures share: a split's records and problems, decoding in parallel, leaks, classes."""
+"""Splits of a data set: records and problems, decoding in parallel, validation split, leaks, classes."""
 
 import os
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,14 @@ from xiqa.errors import BadInput, Problem
 from xiqa.store.digests import file_digest
 
 Use = Callable[[Path, NDArray[np.float32]], None]
+# Where no validation split is given, one in eight of the training units of either class makes it.
+VALIDATION_SHARE = 8
+VALIDATION_SEED = 0
 
 
 @dataclass
 class Split(Sequence):
-    """Usable records of one split in the order of its table, and what was found wrong with the others."""
+    """Usable records of one split in the order of its table, and the problems of the others."""
 
     root: Path
     split: str
@@ -53,7 +57,7 @@ def in_threads(function: Callable, items: Iterable) -> list:
 
 
 def look(path: Path, decode: bool = True, use: Use | None = None) -> tuple[int, int, list[str]] | BadInput:
-    """(height, width, notes) of an image, or what is wrong with it; ``use`` gets path and array where it is decoded."""
+    """(height, width, notes) of an image, or its error; ``use`` gets path and array where it is decoded."""
     try:
         if not decode:
             return *radiograph_size(path), []
@@ -67,29 +71,69 @@ def look(path: Path, decode: bool = True, use: Use | None = None) -> tuple[int, 
 
 def gathered(notes: Iterable[list[str]]) -> list[str]:
     """Notes of many images, each kind once with its count."""
-    kinds = Counter(note.partition(" (")[0] for each in notes for note in each)
+    kinds = Counter(note.partition(" (")[0] for phrases in notes for note in phrases)
     return [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
+
+
+def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
+    """Take a validation split out of train: an eighth of the units of either class, drawn with a fixed seed.
+
+    A unit is positive if one of its records is. The same units are drawn however the table is sorted.
+
+    Parameters
+    ----------
+    unit : attribute of the records that names their independent unit.
+    most : largest number of units of a class.
+
+    """
+    labels: dict[str, int] = {}
+    for record in train:
+        name = getattr(record, unit)
+        labels[name] = max(labels.get(name, 0), record.label)
+    generator, drawn = np.random.default_rng(VALIDATION_SEED), set()
+    for label in (0, 1):
+        names = sorted(name for name in labels if labels[name] == label)
+        count = max(len(names) // VALIDATION_SHARE, int(len(names) > 1))
+        chosen = generator.choice(len(names), min(count, most or count), replace=False) if names else []
+        drawn |= {names[index] for index in chosen}
+    records = [record for record in train if getattr(record, unit) in drawn]
+    train.records = [record for record in train if getattr(record, unit) not in drawn]
+    units = "" if unit == "name" else f" of {len(drawn)} {unit}s"
+    note = f"no validation split in this folder: {len(records)} images{units} drawn from train (seed {VALIDATION_SEED})"
+    return Split(train.root, "val", train.table, records, notes=[note])
 
 
 def leave_out_copies(dataset: dict[str, Split]) -> None:
     """Leave an image out whose content also stands in a later split."""
     # Only files of equal size can be equal: nearly all need not be read.
     sizes = Counter(record.path.stat().st_size for split in dataset.values() for record in split)
+    digests = {
+        record.path: file_digest(record.path)
+        for split in dataset.values()
+        for record in split
+        if sizes[record.path.stat().st_size] > 1
+    }
+    _leave_out(dataset, lambda record: digests.get(record.path), "in_two_splits", "is the same image as", "it")
+
+
+def leave_out_units(dataset: dict[str, Split], key: Callable[[Any], str], unit: str, reason: str) -> None:
+    """Leave records out whose unit (``key`` of a record; patient, subject) also stands in a later split."""
+    _leave_out(dataset, key, reason, f"is of the same {unit} as", f"a {unit}")
+
+
+def _leave_out(dataset: dict[str, Split], key: Callable[[Any], str | None], reason: str, same: str, what: str) -> None:
     later: dict[str, str] = {}
     for name in reversed(SPLITS):
         split, here, kept = dataset[name], {}, []
         for record in split:
-            content = file_digest(record.path) if sizes[record.path.stat().st_size] > 1 else None
-            if content in later:
-                message = (
-                    f"{below(split.root, record.path)} is the same image as {later[content]} "
-                    f"and is left out of {name}: keep it in one split only"
-                )
-                split.problems.append(Problem(record.path, None, "in_two_splits", message, "error"))
+            value, path = key(record), below(split.root, record.path)
+            if value in later:
+                message = f"{path} {same} {later[value]} and is left out of {name}: keep {what} in one split only"
+                split.problems.append(Problem(record.path, None, reason, message))
                 continue
             kept.append(record)
-            if content:
-                here[content] = f"{below(split.root, record.path)} ({name})"
+            if value is not None:
+                here.setdefault(value, f"{path} ({name})")
         split.records = kept
         later |= here
 

@@ -1,8 +1,9 @@
-"""Where an Object-CXR split lies on disk, and its annotation table read row by row with line numbers."""
+"""Find the split of a data set on disk, and read its annotation table row by row with line numbers."""
 
 import csv
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,11 @@ class Row:
     line: int
     name: str
     annotation: str
+
+    @property
+    def content(self) -> str:
+        """What rows of one image must agree on."""
+        return " ".join(self.annotation.split())
 
 
 def split_name(split: str) -> str:
@@ -104,27 +110,45 @@ def read_table(table: Path) -> tuple[list[Row], list[tuple[int, str]], list[str]
 
     """
     text, notes = decoded(table)
+    rows, damaged, columns = [], [], None
+    for line, fields in fields_of(table, text):
+        if columns is None:
+            width, columns = len(fields), _columns(table, fields)
+        elif len(fields) != width:
+            damaged.append((line, _wrong_width(len(fields), width)))
+        else:
+            rows.append(Row(line, *(fields[column] for column in columns)))
+    if columns is None:
+        raise BadInput("empty_split", f"{table} is empty: it needs the columns image_name and annotation, and images")
+    return rows, damaged, notes
+
+
+def fields_of(table: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Line and stripped fields of every row of a table's text, the header included; empty rows are skipped.
+
+    Raises
+    ------
+    BadInput : ``bad_table`` (quotes that do not close).
+
+    """
     # Strict: a quote that never closes is an error here and does not swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, damaged, columns, line = [], [], None, 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
     try:
         for fields in reader:
             start, line = line, reader.line_num + 1
-            if not any(field.strip() for field in fields):
-                continue
-            if columns is None:
-                width, columns = len(fields), _columns(table, fields)
-            elif len(fields) != width:
-                damaged.append((start, _wrong_width(len(fields), width)))
-            else:
-                rows.append(Row(start, *(fields[column].strip() for column in columns)))
+            fields = [field.strip() for field in fields]
+            if any(fields):
+                yield start, fields
     except csv.Error as error:
         raise BadInput(
             "bad_table", f"{table} cannot be read from line {line} on ({error}): check its quotation marks"
         ) from error
-    if columns is None:
-        raise BadInput("empty_split", f"{table} is empty: it needs the columns image_name and annotation, and images")
-    return rows, damaged, notes
+
+
+def quoted(header: list[str]) -> str:
+    """The first columns of a header, for an error sentence."""
+    return ", ".join(f"'{field[:40]}'" for field in header[:8])
 
 
 def decoded(table: Path) -> tuple[str, list[str]]:
@@ -141,20 +165,19 @@ def decoded(table: Path) -> tuple[str, list[str]]:
 
 def _columns(table: Path, header: list[str]) -> tuple[int, int]:
     """Positions of the columns that name the image and hold its annotation."""
-    names = [field.strip().lower() for field in header]
+    names = [field.lower() for field in header]
     name = next((names.index(wanted) for wanted in NAME_COLUMNS if wanted in names), None)
     if name is None or "annotation" not in names:
-        found = ", ".join(f"'{field.strip()[:40]}'" for field in header[:8])
         raise BadInput(
             "missing_column",
-            f"{table} has the columns {found} in its first line: "
+            f"{table} has the columns {quoted(header)} in its first line: "
             "it needs image_name (or image_path) and annotation, separated by a comma",
         )
     return name, names.index("annotation")
 
 
-def _wrong_width(found: int, wanted: int) -> str:
+def _wrong_width(count: int, wanted: int) -> str:
     return (
-        f"the row has {found} field{'s' * (found != 1)} where the header has {wanted}: "
+        f"the row has {count} field{'s' * (count != 1)} where the header has {wanted}: "
         "write one comma between image and annotation, also where there is no object"
     )

@@ -1,0 +1,1 @@
+"""Audit of the embedded data: proofs, shortcuts, null worlds."""

@@ -1,4 +1,4 @@
-"""What trained networks say of items without the cause of their label, with parts hidden, or of another scanner."""
+"""Scores of trained networks on items without the cause of their label, with parts hidden, or of another scanner."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from xiqa.training.images import predict
 def film_scores(
     prepared: Path, weights: Path, split: str = "test", hide: str = "", root: Path | None = None
 ) -> pd.DataFrame:
-    """Store function: what a classifier says of the films or frames of a split.
+    """Store function: scores of a classifier on the films or frames of a split.
 
     Parameters
     ----------

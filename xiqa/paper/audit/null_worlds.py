@@ -1,8 +1,8 @@
 """The embedded data once more without the cause of their labels, through the same chain and in the same files.
 
-A network that is trained in such a *null world* must not find the labels: whatever it finds there is a shortcut of the
-simulator. And a network trained in the real world must not tell apart what had a cause and what had none, once the
-causes are taken off. Both read the counterfactual items that the generators write beside the data.
+A network that is trained in such a *null world* must not predict the labels: whatever predicts them there is a shortcut
+of the simulator. A network trained on the data as they are must not separate the classes once the causes are removed.
+Both read the counterfactual items that the generators write beside the data.
 """
 
 from pathlib import Path
@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from xiqa.data.arrays import drawn
 from xiqa.data.arrays.grids import resize
-from xiqa.data.arrays.images import PROBLEMS, Prepared
+from xiqa.data.arrays.images import Prepared
 from xiqa.data.arrays.volumes import PreparedVolumes
 from xiqa.data.files.pictures import load_radiograph
 from xiqa.data.files.volumes import load_volume
 from xiqa.data.geometry import halved
-from xiqa.data.names import SPLITS
+from xiqa.data.names import PROBLEMS, SPLITS
 from xiqa.store.files import write_bytes, write_frame
 from xiqa.synthetic import catalogue
 
@@ -26,7 +27,7 @@ MOST = 2000  # scans that a null world keeps of a split
 CLEAN_FOR_ONE = 2  # clean scans that a null world keeps for each artifact in training and validation
 
 
-def null_films(folder: Path, root: Path, prepared: Path, dataset: str = "object_cxr") -> None:
+def null_films(folder: Path, root: Path, prepared: Path) -> None:
     """Store function: the films without the objects that their labels are about, as an entry like `prepare`'s.
 
     Only items that have a counterfactual are kept; labels stay, and nothing is annotated.
@@ -40,7 +41,7 @@ def null_films(folder: Path, root: Path, prepared: Path, dataset: str = "object_
     data, parts = Prepared(prepared), []
     for split in SPLITS:
         records = data.records(split)
-        paths = [catalogue.without(dataset, root, split, path) for path in records["path"]]
+        paths = [catalogue.without("object_cxr", root, split, path) for path in records["path"]]
         kept = np.flatnonzero([path is not None for path in paths])
         images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
         for image, row in zip(images, kept, strict=True):
@@ -50,19 +51,11 @@ def null_films(folder: Path, root: Path, prepared: Path, dataset: str = "object_
     _describe(folder, parts, "counterfactuals: what the labels are about is not there")
 
 
-def bare_frames(folder: Path, root: Path, prepared: Path) -> None:
-    """Store function: frames of the test split as a plan of the true plane shows them, as an entry like `prepare`'s.
-
-    Only frames that have a counterfactual are kept: those that show the outflow tract.
-    """
-    null_films(folder, root, prepared, dataset="lvot")
-
-
 def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
     """Store function: the cine frames with the labels of other patients, as an entry like `prepare`'s.
 
-    A patient's frames all get the label of one other patient (the commoner one of their frames), so that nothing in
-    a picture can tell it; the first frame of each training patient is enough.
+    A patient's frames all get the label of one other patient (the more frequent one of that patient's frames), so that
+    nothing in a picture can predict it; of a training patient the first frame is enough.
     """
     data, parts = Prepared(prepared), []
     for number, split in enumerate(SPLITS):
@@ -71,9 +64,9 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
         images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
         images[:] = data.images(split)[kept]
         images.flush()
-        said = (records.groupby("unit")["label"].mean() >= 0.5).astype(int)
-        moved = np.random.default_rng([seed, number]).permutation(said.to_numpy())
-        labels = records["unit"].map(dict(zip(said.index, moved, strict=True)))
+        own = (records.groupby("unit")["label"].mean() >= 0.5).astype(int)
+        moved = np.random.default_rng([seed, number]).permutation(own.to_numpy())
+        labels = records["unit"].map(dict(zip(own.index, moved, strict=True)))
         parts.append(records.assign(label=labels, located=0, annotation="").iloc[kept])
     _describe(folder, parts, "patients bear the labels of other patients")
 
@@ -84,7 +77,7 @@ def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
     Of training and validation it keeps the scans labelled artifact and twice as many clean ones, of test all, but of
     none more than ``MOST``.
     """
-    data, parts = PreparedVolumes(prepared), []
+    data, parts = drawn.read_volumes(prepared), []
     for split in SPLITS:
         records = data.records(split)
         artifacts = np.flatnonzero(records["label"] == 1)[: MOST // 2]
@@ -101,7 +94,7 @@ def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
 
 def _bare(data: PreparedVolumes, root: Path, split: str, path: str, row: int) -> NDArray[np.float16]:
     """A scan at severity 0: its counterfactual, or the scan itself where it bears no artifact."""
-    if not data.stored:
+    if isinstance(data, drawn.DrawnVolumes):
         return data.volumes(split, without=True)[row]
     bare = catalogue.without("mri", root, split, path)
     return data.volumes(split)[row] if bare is None else halved(load_volume(bare), data.shape)

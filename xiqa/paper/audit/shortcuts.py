@@ -1,8 +1,7 @@
-"""What should not tell the label: the file, its header, its background and borders, the number of objects.
+"""Features that should not predict the label: the file, its header, background, borders, the number of objects.
 
-And what should tell it only in part: a histogram, a blob. Features go into a plain classifier that is fitted on the
-training split and scored on the test split. A picture's features are those of the file on disk, not of what networks
-see.
+They go into a plain classifier that is fitted on the training and validation splits and scored on the test split. A
+picture's features are those of the file on disk, not of the networks' input.
 """
 
 import json
@@ -12,7 +11,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,17 +19,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
+from xiqa.data.arrays import drawn
 from xiqa.data.arrays.images import Prepared
-from xiqa.data.arrays.volumes import PreparedVolumes
 
-BINS = 32
-SCALES = (1.0, 1.6, 2.5, 4.0)  # px at 160: standard deviation of the inner Gaussian of a difference of Gaussians
-SPREAD = (-2.0, 6.0)  # z-scores that a histogram of a volume covers
 FITTED = ("train", "val")
 
 
 def picture_file(path: Path) -> dict[str, float]:
-    """Numbers of a picture file that have nothing to do with what is wrong with it.
+    """Features of a picture file that do not depend on the cause of its label.
 
     Size in bytes, height, width, sum of the JPEG quantisation tables (0 without); of the four corners (an eighth of
     the side): mean and spread; share of zeros; noise (median absolute Laplacian); of the outermost pixels: mean and
@@ -60,7 +55,7 @@ def picture_file(path: Path) -> dict[str, float]:
 
 
 def volume_header(path: Path) -> dict[str, float]:
-    """Numbers of a volume's file and header: bytes, lengths, voxel sizes, place, axis codes, type, scaling."""
+    """Features of a volume's file and header: bytes, lengths, voxel sizes, place, axis codes, type, scaling."""
     image = nibabel.load(path)
     affine = image.affine
     codes = nibabel.orientations.io_orientation(affine)
@@ -80,7 +75,7 @@ def volume_header(path: Path) -> dict[str, float]:
 
 
 def picture_features(prepared: Path, root: Path) -> pd.DataFrame:
-    """Store function: `picture_file` of every picture and, where the simulator noted it, how many objects are worn.
+    """Store function: `picture_file` of every picture and, where the simulator noted it, the number of objects.
 
     Returns
     -------
@@ -97,62 +92,25 @@ def picture_features(prepared: Path, root: Path) -> pd.DataFrame:
 
 
 def _worn(root: Path, split: str, path: str) -> dict[str, float]:
-    """Number of objects that a simulated film shows, wherever they lie; nothing where no simulator tells."""
+    """Number of objects that a simulated film shows, wherever they lie; empty where the simulator wrote no number."""
     try:
-        told = json.loads((root / "derivatives" / split / f"{Path(path).stem}.json").read_text())
+        written = json.loads((root / "derivatives" / split / f"{Path(path).stem}.json").read_text())
     except (OSError, ValueError):
         return {}
-    return {"objects": float(len(told["objects"]))} if "objects" in told else {}
+    return {"objects": float(len(written["objects"]))} if "objects" in written else {}
 
 
 def volume_features(prepared: Path, root: Path) -> pd.DataFrame:
     """Store function: `volume_header` of every scan that lies on disk; columns split, unit, label, one a feature."""
-    data = PreparedVolumes(prepared)
+    data = drawn.read_volumes(prepared)
     parts = []
     for split in (*FITTED, "test"):
         records = data.records(split).rename(columns={"subject": "unit"})
-        there = [(root / path).is_file() for path in records["path"]]
-        records = records[there].reset_index(drop=True)
+        on_disk = [(root / path).is_file() for path in records["path"]]
+        records = records[on_disk].reset_index(drop=True)
         rows = pd.DataFrame([volume_header(root / path) for path in records["path"]])
         parts.append(pd.concat([records[["split", "unit", "label"]], rows], axis=1))
     return pd.concat(parts, ignore_index=True)
-
-
-def histograms(prepared: Path, volumes: bool, most: int = 5000) -> pd.DataFrame:
-    """Store function: a histogram of 32 bins with mean and spread of what the networks see, and a blob's strength.
-
-    Of the first ``most`` items of each split.
-
-    Returns
-    -------
-    DataFrame with the columns split, unit, label, ``bin_00`` ... (shares), mean, spread and, for pictures, blob.
-
-    """
-    data = PreparedVolumes(prepared) if volumes else Prepared(prepared)
-    parts = []
-    for split in (*FITTED, "test"):
-        records = data.records(split).rename(columns={"subject": "unit"})[:most]
-        array = data.volumes(split) if volumes else data.images(split)
-        rows = [_distribution(array[row]) for row in range(len(records))]
-        parts.append(pd.concat([records[["split", "unit", "label"]], pd.DataFrame(rows)], axis=1))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _distribution(array: NDArray) -> dict[str, float]:
-    low, high = (0.0, 255.0) if array.dtype == np.uint8 else SPREAD
-    values = array.astype(np.float32)
-    shares = np.histogram(np.clip(values, low, high), BINS, (low, high))[0] / values.size
-    found = {f"bin_{i:02d}": share for i, share in enumerate(shares)}
-    found |= {"mean": values.mean(), "spread": values.std()}
-    return found | ({"blob": blob(values)} if values.ndim == 2 else {})
-
-
-def blob(image: NDArray[np.float32]) -> float:
-    """Largest absolute response (grey values) to a difference of Gaussians, over places and four scales."""
-    unit = image.shape[0] / 160
-    scales = [unit * scale for scale in SCALES]
-    smooth = {s: ndimage.gaussian_filter(image, s) for s in {*scales, *(1.6 * s for s in scales)}}
-    return float(max(np.abs(smooth[s] - smooth[1.6 * s]).max() for s in scales))
 
 
 CLASSIFIERS: dict[str, Callable] = {
@@ -162,7 +120,7 @@ CLASSIFIERS: dict[str, Callable] = {
 
 
 def fitted(features: pd.DataFrame, columns: list[str], kind: str) -> pd.DataFrame:
-    """Scores of a classifier on the test split, fitted on training and validation, both classes weighing the same.
+    """Scores of a classifier on the test split, fitted on training and validation with balanced classes.
 
     Parameters
     ----------

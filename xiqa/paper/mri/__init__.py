@@ -1,0 +1,1 @@
+"""MRI artifacts: uncertainty, referral, imbalance handling, claims."""

@@ -9,17 +9,17 @@ from xiqa import uncertainty
 
 
 def answers(folder: Path, records: pd.DataFrame) -> pd.DataFrame:
-    """What one network says of a split: the records and, a row a scan, its probabilities and uncertainties.
+    """Predictions of one network on a split: the records and, a row a scan, its probabilities and uncertainties.
 
     Parameters
     ----------
-    folder : what :func:`xiqa.paper.mri.sample.sample` wrote.
+    folder : entry of :func:`xiqa.paper.mri.sample.sample`.
     records : the split's, in the order of its volumes.
 
     Returns
     -------
     DataFrame: the records, ``plain`` (probability of an artifact, dropout off), the columns of
-    :func:`xiqa.uncertainty.decompose` over the Monte Carlo samples and, where the flips are there, with the prefix
+    :func:`xiqa.uncertainty.decompose` over the Monte Carlo samples and, where there are flips, with the prefix
     ``flip_`` over them and with ``both_`` over the samples in all orientations, with ``both_within`` and
     ``both_between``, the variance over samples and that over orientations (:func:`xiqa.uncertainty.split_variance`).
 
@@ -37,5 +37,5 @@ def answers(folder: Path, records: pd.DataFrame) -> pd.DataFrame:
 
 def decomposed(records: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
     """Records with the columns of :func:`xiqa.uncertainty.decompose` of (S, N, 2), and ``plain``, their mean."""
-    found = uncertainty.decompose(probabilities)
-    return pd.concat([records.reset_index(drop=True).assign(plain=found["probability"]), found], axis=1)
+    measures = uncertainty.decompose(probabilities)
+    return pd.concat([records.reset_index(drop=True).assign(plain=measures["probability"]), measures], axis=1)

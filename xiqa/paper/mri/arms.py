@@ -1,9 +1,6 @@
-"""The arms of the MRI study side by side: trained networks, their corrected logits, their ensemble, simple rivals.
+"""The arms of the MRI study: trained networks, shifted logits, an ensemble, baselines without a neural network."""
 
-An arm is what it says of validation and of test; how it came to say so no longer matters to the tables.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +8,23 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
-from xiqa import imbalance, metrics, uncertainty
-from xiqa.metrics.enriched import Bench
-from xiqa.paper.numbers import number, percents
-from xiqa.paper.study import Experiment
+from xiqa import imbalance, recipes, uncertainty
+from xiqa.metrics.enriched import EnrichedTestSet
+from xiqa.paper.mri import baselines
+from xiqa.paper.mri.referral import EPISTEMIC, Referral, referral
+from xiqa.paper.mri.results import MriResults
 from xiqa.recipes.kinds import VolumeClassifier
 
-CALIBRATION = {"Brier skill": "brier_skill", "log loss": "log_loss", "ECE (15 bins of p)": "ece"}
-SHIFTED, ENSEMBLE = "logits shifted to the field", "ramp, ensemble"
+SHIFTED, ENSEMBLE = "logits shifted to the prevalence", "ramp, ensemble"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # comparing arrays is ambiguous, so identity
 class Arm:
-    """What one arm says.
+    """An arm: its predictions on validation and test.
 
     Attributes
     ----------
-    name, seed, start : ``ramp``, 0, ``priming``; seed and start are "-" for what is no single training.
+    name, seed, start : "ramp", 0, "priming"; seed and start are "-" for what is no single training.
     val, test : records with ``plain``, the probability of an artifact, dropout off.
 
     """
@@ -54,33 +51,83 @@ class Arm:
         return self.p >= self.theta
 
 
-def trained(study: Experiment) -> list[Arm]:
-    """Every training of the study on all artifacts, in the order of the recipes."""
-    found = []
-    for name in study.arms():
-        recipe = study.recipe(name)
-        if not recipe.without:
-            said = [study.plain(name, split) for split in ("val", "test")]
-            found.append(Arm(recipe.arm, recipe.seed, recipe.start, *said))
-    return found
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """All arms on one test set.
+
+    Attributes
+    ----------
+    test_set : the test scans, reweighted to the prevalence.
+    trained : name of an arm -> its trainings, one a seed.
+    shifted, ensemble, baselines : arms that need no further training; there may be none of the first two.
+    referred : for each seed of the ramp p(artifact) of the test scans (N,), the mean of its Monte Carlo samples, and
+        the referral by their mutual information.
+    missing : name of an arm that the profile does not train -> reason.
+
+    """
+
+    test_set: EnrichedTestSet
+    trained: dict[str, list[Arm]]
+    shifted: list[Arm]
+    ensemble: list[Arm]
+    baselines: list[Arm]
+    referred: list[tuple[np.ndarray, Referral]]
+    missing: dict[str, str]
+
+    @property
+    def first_seeds(self) -> dict[str, Arm]:
+        """The first training of each trained arm, by the name that tables and figures show."""
+        return {name.replace("_", " "): trainings[0] for name, trainings in self.trained.items()}
+
+    @property
+    def counts(self) -> str:
+        """Size of the test set, for captions."""
+        labels = self.test_set.labels
+        return (
+            f"{int(labels.sum())} artifacts among {len(labels)} test scans of {self.test_set.subjects} subjects, "
+            f"reweighted to {100 * self.test_set.prevalence:.0f} %"
+        )
 
 
-def corrected(arms: Sequence[Arm], study: Experiment, prevalence: float) -> list[Arm]:
-    """Arms that were trained at another prior (first seed of each), with their logits shifted to the field's."""
-    labels, found = study.volumes().records("train")["label"], []
-    recipes = {(r.arm, r.seed): r for r in map(study.recipe, study.arms())}
-    for arm in arms:
-        prior = training_prior(recipes[arm.name, arm.seed], labels)
-        if arm.seed == 0 and not np.isclose(prior, labels.mean()):
-            shifted = [frame.assign(plain=shift(frame["plain"], prior, prevalence)) for frame in (arm.val, arm.test)]
-            found.append(Arm(f"{arm.name}, {SHIFTED}", arm.seed, arm.start, *shifted))
-    return found
+def read(results: MriResults, prevalence: float = recipes.PREVALENCE) -> Arms:
+    """All arms of a run of the MRI study; fits the baselines."""
+    test_set, trained = EnrichedTestSet(results.records["test"], prevalence), {}
+    for name, recipe in results.recipes.items():
+        arm = Arm(recipe.arm, recipe.seed, recipe.start, results.plain[name, "val"], results.plain[name, "test"])
+        trained.setdefault(recipe.arm, []).append(arm)
+    labels = results.records["train"]["label"]
+    priors = {recipe.arm: training_prior(recipe, labels) for recipe in results.recipes.values()}
+    return Arms(
+        test_set,
+        trained,
+        [
+            shifted(arms[0], priors[name], prevalence)
+            for name, arms in trained.items()
+            if not np.isclose(priors[name], labels.mean())
+        ],
+        ensemble(trained.get("ramp", [])),
+        [
+            Arm(name, "-", "-", *(results.records[split].assign(plain=p[split]) for split in ("val", "test")))
+            for name, p in baselines.baselines(results.features).items()
+        ],
+        [
+            referred(test_set, *(results.answers[name, split] for split in ("val", "test")))
+            for name in results.runs("ramp")
+        ],
+        results.missing,
+    )
 
 
 def training_prior(recipe: VolumeClassifier, labels: ArrayLike) -> float:
     """Share of artifacts that a recipe's last epochs show; class weights make it one half."""
     even = recipe.class_weights or recipe.sampler == "balanced" or recipe.stage == "priming"
     return 0.5 if even else float(np.mean(labels))
+
+
+def shifted(arm: Arm, prior: float, prevalence: float) -> Arm:
+    """An arm that was trained at another prior, with its logits shifted to the prevalence."""
+    frames = [frame.assign(plain=shift(frame["plain"], prior, prevalence)) for frame in (arm.val, arm.test)]
+    return Arm(f"{arm.name}, {SHIFTED}", arm.seed, arm.start, *frames)
 
 
 def shift(probability: ArrayLike, prior_train: float, prior_target: float) -> np.ndarray:
@@ -90,105 +137,19 @@ def shift(probability: ArrayLike, prior_train: float, prior_target: float) -> np
     return softmax(imbalance.shift_logits(logits, prior_train, prior_target), axis=-1)[:, 1]
 
 
-def ensemble(study: Experiment) -> list[Arm]:
-    """The mean of the ramp's seeds, where there are several."""
-    names = study.runs("ramp")
-    if len(names) < 2:
+def ensemble(seeds: Sequence[Arm]) -> list[Arm]:
+    """One arm: the mean probability of several trainings; none where there is only one training."""
+    if len(seeds) < 2:
         return []
-    return [Arm(f"{ENSEMBLE} of {len(names)}", "-", "priming", *(study.ensemble(names, s) for s in ("val", "test")))]
-
-
-def simple(study: Experiment, said: Mapping[str, Mapping[str, np.ndarray]]) -> list[Arm]:
-    """Rivals that are no network, from their probabilities: name -> split -> (N,)."""
-    records = {split: study.volumes().records(split) for split in ("val", "test")}
-    return [Arm(name, "-", "-", *(records[s].assign(plain=p[s]) for s in records)) for name, p in said.items()]
-
-
-def experiments(bench: Bench, arms: Sequence[Arm], missing: Mapping[str, str]) -> pd.DataFrame:
-    """A row an arm, seed and threshold, after the row that calls every scan clean; missing arms say why."""
-    rows = [pd.DataFrame([{"arm": "all clean", "seed": "-", "start": "-"} | all_clean(bench)])]
-    for arm in arms:
-        found = experiment(bench, arm.val, arm.test)
-        rows.append(found.assign(arm=arm.name.replace("_", " "), seed=arm.seed, start=arm.start))
-    rows.append(pd.DataFrame([{"arm": arm, "threshold by": f"not run: {why}"} for arm, why in missing.items()]))
-    table = pd.concat(rows, ignore_index=True).astype(object).fillna("-")
-    first = ["arm", "seed", "start"]
-    return table[[*first, *(column for column in table.columns if column not in first)]]
-
-
-def experiment(bench: Bench, val: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-    """One network, dropout off, at its two thresholds fixed on validation: Youden's J (the paper's) and best F1."""
-    p, weights = test["plain"].to_numpy(), metrics.prevalence_weights(val["label"], bench.prevalence)
-    ranked, calibrated = bench.rank(p), bench.calibrate(p)
-    thresholds = {
-        "Youden": uncertainty.youden(val["label"], val["plain"]),
-        "best F1": uncertainty.best_f1(val["label"], val["plain"], weights),
-    }
-    rows = []
-    for rule, theta in thresholds.items():
-        row = {
-            "threshold by": rule,
-            "theta": _threshold(theta),
-            "AUC": number(ranked["auc"]),
-            "AP": number(ranked["ap"]),
-        }
-        row |= decision_cells(bench, p >= theta)
-        row |= {name: number(calibrated[part]) for name, part in CALIBRATION.items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def decision_cells(bench: Bench, flagged: np.ndarray) -> dict[str, object]:
-    """What a decision is worth: weighted to the field with intervals, per 1,000 scans, and the plain counts."""
-    found, counts = bench.decide(flagged), metrics.detection(bench.labels, flagged)
-    shares = {"accuracy": "accuracy %", "balanced_accuracy": "balanced accuracy %", "sensitivity": "sensitivity %"}
-    shares |= {"specificity": "specificity %", "precision": "PPV %", "npv": "NPV %"}
-    row = {title: percents(found[part]) for part, title in shares.items()}
-    row |= {"F1": number(found["f1"]), "MCC": number(found["mcc"])}
-    thousand = 1000 * np.array([found["tp"][0] + found["fp"][0], found["tp"][0], found["fn"][0]]) / bench.weight.sum()
-    row["of 1,000 scans: flagged / rightly / missed"] = " / ".join(f"{part:.1f}" for part in thousand)
-    return row | {name: int(counts[name]) for name in ("tp", "fn", "fp", "tn")}
-
-
-def all_clean(bench: Bench) -> dict[str, object]:
-    """The trivial row: every scan called clean, with the prevalence as its probability."""
-    stated = np.full(len(bench.labels), bench.prevalence)
-    ranked, calibrated = bench.rank(stated), bench.calibrate(stated)
-    first = {"threshold by": "-", "theta": "-", "AUC": number(ranked["auc"]), "AP": number(ranked["ap"])}
-    cells = {name: number(calibrated[part]) for name, part in CALIBRATION.items()}
-    return first | decision_cells(bench, np.zeros(len(stated), bool)) | cells
-
-
-def headline_row(
-    bench: Bench, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray | float]], rival: np.ndarray | None = None
-) -> dict[str, str]:
-    """The numbers of the headline table for one setting; of the kept scans alone where some are referred.
-
-    Parameters
-    ----------
-    runs : for each seed p(artifact), what is called an artifact, and what is kept (1 for all), each (N,); numbers are
-        means over seeds, with their intervals over subjects.
-    rival : p(artifact) of another model, (N,): how much average precision lies above its own, in the same draws.
-
-    """
-    decided = [bench.decide(flagged, kept) for _, flagged, kept in runs]
-    ranked = [
-        (bench.rank(p) if np.all(kept == 1) else metrics.ranking(bench.labels, p, bench.weights * kept))["ap"]
-        for p, _, kept in runs
+    frames = [
+        getattr(seeds[0], split).assign(plain=np.mean([getattr(arm, split)["plain"] for arm in seeds], axis=0))
+        for split in ("val", "test")
     ]
-    cells = {"accuracy": percents, "f1": number, "mcc": number, "balanced_accuracy": percents}
-    found = {part: write(np.mean([each[part] for each in decided], axis=0)) for part, write in cells.items()}
-    precision = np.mean(ranked, axis=0)
-    row = {"seeds": len(runs), "accuracy %": found["accuracy"], "F1": found["f1"], "AP": number(precision)}
-    row |= {"MCC": found["mcc"], "balanced accuracy %": found["balanced_accuracy"]}
-    if rival is not None:
-        gap = precision - bench.rank(rival)["ap"]
-        says = "above" if metrics.estimate(gap)[1] > 0 else "not surely above"
-        row["AP less that of the histogram"] = f"{number(gap)}: {says}"
-    return row
+    return [Arm(f"{ENSEMBLE} of {len(seeds)}", "-", seeds[0].start, *frames)]
 
 
-def _threshold(value: float) -> str:
-    if np.isnan(value):
-        return "at that budget"
-    return "none" if np.isinf(value) else f"{value:.3g}"
+def referred(test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame) -> tuple[np.ndarray, Referral]:
+    """p(artifact) of the test scans, (N,), and their referral by mutual information at the recipes' review share."""
+    theta = uncertainty.youden(val["label"], val["probability"])
+    way = referral(test_set, val, test, "mutual_information", theta, recipes.REVIEW_SHARE, EPISTEMIC)
+    return test["probability"].to_numpy(), way

@@ -1,8 +1,8 @@
-"""The four claims of the MRI study, judged by the rule of :mod:`xiqa.metrics.verdicts` on bootstrap replicates over subjects.
+"""The four claims of the MRI study, by the rule of :mod:`xiqa.metrics.verdicts` on bootstrap replicates over subjects.
 
 F1, average precision and MCC are no means over scans, so the intervals are percentiles of a paired bootstrap over
-subjects, widened by Holm's rule. They speak of the networks that were trained: the variance of training again stands in
-them only through the rule that all seeds must agree in sign.
+subjects, widened by Holm's rule. They describe the networks that were trained: the variation between trainings enters
+only through the rule that all seeds must agree in sign.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from xiqa import metrics
+from xiqa import metrics, recipes, uncertainty
 from xiqa.metrics import verdicts
-from xiqa.metrics.enriched import Bench, Values
-from xiqa.metrics.verdicts import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, UNDECIDED, Difference
-from xiqa.paper.mri.referral import Referral
+from xiqa.metrics.enriched import EnrichedTestSet, Values
+from xiqa.metrics.verdicts import NOT_TESTABLE, SUPPORTED, UNDECIDED, Difference
+from xiqa.paper.mri import convergence, referral
+from xiqa.paper.mri.arms import Arms
+from xiqa.paper.mri.referral import ALEATORIC, Referral
+from xiqa.paper.mri.results import MriResults
+from xiqa.paper.numbers import percent
 
-LEARNED = 0.6  # a network whose AUC is not surely above it has nothing to compare
-_DID_NOT_LEARN = f"{NOT_TESTABLE} (a network did not learn)"
+LEARNED = 0.6  # a network has learned if the lower bound of its AUC is above it
+DID_NOT_LEARN = f"{NOT_TESTABLE} (a network did not learn)"
+COMPARED = ("ramp", "baseline", "focal", "primed")
 KEPT = {"accuracy": "accuracy_kept", "F1": "f1_kept"}
 STATEMENTS = {
     1: "Data-ramping beats the baseline and focal cross-entropy",
@@ -28,44 +33,66 @@ STATEMENTS = {
 }
 
 
-def compare(pairs: Mapping[str, np.ndarray], delta: float, subjects: int, confidence: float = 0.95) -> list[Difference]:
-    """Judge several differences together.
+def claims(results: MriResults, arms: Arms, delta: float = recipes.DELTA) -> tuple[pd.DataFrame, str]:
+    """Table of the four claims: every comparison, its difference in percent, and the verdicts."""
+    table = pd.concat(verdicts_of(results, arms, delta), ignore_index=True)
+    table["difference"] = list(map(percent, table["difference"], table["low"], table["high"]))
+    table["smallest visible"] = list(map(percent, table["smallest visible"]))
+    caption = (
+        f"The claims of the study on {arms.counts}: differences times 100 with Holm-adjusted 95 % intervals by paired "
+        "bootstrap over subjects (claim 3: over random halvings of the samples, which is Monte Carlo error only). "
+        "A claim is decided by the comparisons marked yes; smallest visible: half the width of the interval."
+    )
+    return table.drop(columns=["low", "high"]).astype(object).fillna("-"), caption
 
-    Parameters
-    ----------
-    pairs : name -> differences (seeds, draws + 1), positive where the claim is right; column 0 is the sample's.
-    delta : the smallest difference that matters.
-    subjects : how many were drawn from.
-    confidence : of the whole family; each interval is widened by Holm's step-down rule.
 
+def verdicts_of(results: MriResults, arms: Arms, delta: float) -> list[pd.DataFrame]:
+    """One frame for each claim, a row a comparison."""
+    test_set, names = arms.test_set, results.runs("ramp")
+    trained = {name: [(arm.p, arm.theta) for arm in arms.trained[name]] for name in COMPARED if name in arms.trained}
+    runs = []
+    for name, (p, way) in zip(names, arms.referred, strict=True):
+        budget = 1 - test_set.refer(way.flagged, way.kept)["retained"][0]
+        runs.append((p, way, referral.baselines(test_set, results.answers[name, "test"], way.theta, budget)[:2]))
+    mc = results.samples[names[0], "test"]["mc"]
+    halved = convergence.halvings(mc, test_set.labels)
+    fourth = not_tested(4, arms.missing.get("flips", "no network was trained with flips"))
+    for name in results.runs("flips")[:1]:
+        val, test = results.answers[name, "val"], results.answers[name, "test"]
+        theta, column = uncertainty.youden(val["label"], val["flip_probability"]), "flip_mutual_information"
+        way = referral.referral(test_set, val, test, column, theta, recipes.REVIEW_SHARE, ALEATORIC)
+        fourth = referral_claim(test_set, 4, [(test["flip_probability"].to_numpy(), way, [])], delta)
+    return [
+        arms_claim(test_set, trained, delta),
+        referral_claim(test_set, 2, runs, delta),
+        convergence_claim(halved, delta, learned(test_set, arms.referred[0][0])),
+        fourth,
+    ]
+
+
+def resampled(values: np.ndarray, confidence: float) -> dict[str, object]:
+    """Mean over seeds of differences (seeds, draws + 1), the sample's first, and its percentile interval.
+
+    ``p`` is two-sided, of no difference, from the share of replicates on either side of 0.
     """
-    means = {name: np.asarray(values).mean(axis=0) for name, values in pairs.items()}
-    ranked, found = sorted(pairs, key=lambda name: _p(means[name])), {}
-    for position, name in enumerate(ranked):
-        level = 1 - (1 - confidence) / (len(pairs) - position)
-        value, low, high = metrics.estimate(means[name], level)
-        verdict = _verdict(value, low, high, pairs[name][:, 0], delta)
-        found[name] = Difference(name, value, low, high, verdict, subjects, len(pairs[name]), (high - low) / 2)
-    return [found[name] for name in pairs]
+    means = np.asarray(values).mean(axis=0)
+    mean, low, high = metrics.estimate(means, confidence)
+    drawn, p = means[1:][np.isfinite(means[1:])], np.nan
+    if len(drawn) and np.isfinite(mean):
+        p = min(1.0, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (1 + len(drawn)))
+    by_seed = np.asarray(values)[:, 0]
+    return {"mean": mean, "low": low, "high": high, "p": p, "by_seed": by_seed, "seeds": len(values)}
 
 
-def _p(values: Values) -> float:
-    """Two-sided p of no difference, from the share of replicates on either side of 0."""
-    drawn = values[1:][np.isfinite(values[1:])]
-    if len(drawn) == 0 or not np.isfinite(values[0]):
-        return 1.0
-    return min(1.0, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (1 + len(drawn)))
+def compare(test_set: EnrichedTestSet, pairs: Mapping[str, np.ndarray], delta: float) -> list[Difference]:
+    """Verdicts on differences (seeds, draws + 1) of the same replicates over subjects."""
+    subjects = {"images": test_set.subjects}
+    return verdicts.compare(pairs, delta, interval=lambda values, level: resampled(values, level) | subjects)
 
 
-def _verdict(value: float, low: float, high: float, seeds: np.ndarray, delta: float) -> str:
-    if not np.isfinite([value, low, high]).all():
-        return NOT_TESTABLE
-    if low > 0 and value > delta and (seeds > 0).all():
-        return SUPPORTED
-    return NOT_SUPPORTED if high < delta else UNDECIDED
-
-
-def arms_claim(bench: Bench, arms: Mapping[str, Sequence[tuple[np.ndarray, float]]], delta: float) -> pd.DataFrame:
+def arms_claim(
+    test_set: EnrichedTestSet, arms: Mapping[str, Sequence[tuple[np.ndarray, float]]], delta: float
+) -> pd.DataFrame:
     """Claim 1: F1 decides, as in the paper; average precision and MCC stand beside it in the same family.
 
     Against ``primed`` nothing is decided: it shows what the ramp adds to the priming stage that it starts from.
@@ -79,88 +106,92 @@ def arms_claim(bench: Bench, arms: Mapping[str, Sequence[tuple[np.ndarray, float
     missing = [name for name in ("ramp", "baseline", "focal") if name not in arms]
     if "ramp" in missing or len(missing) == 2:
         return not_tested(1, f"not trained in this profile: {', '.join(missing)}")
-    numbers = {name: [_numbers(bench, p, theta) for p, theta in runs] for name, runs in arms.items()}
-    knows = {name: all(learned(bench, p) for p, _ in runs) for name, runs in arms.items()}
+    numbers = {name: [_numbers(test_set, p, theta) for p, theta in runs] for name, runs in arms.items()}
+    failed = [name for name, runs in arms.items() if not all(learned(test_set, p) for p, _ in runs)]
     pairs, barred = {}, {}
     for other in [name for name in ("baseline", "focal", "primed") if name in arms]:
-        seeds = min(len(numbers["ramp"]), len(numbers[other]))
-        without = [name for name in ("ramp", other) if not knows[name]]
+        # Arms with fewer seeds than the ramp are compared on the seeds that both have.
+        seeds = list(zip(numbers["ramp"], numbers[other], strict=False))
+        reason = " and ".join(name for name in ("ramp", other) if name in failed)
         for metric in ("F1", "AP", "MCC"):
             name = f"ramp - {other}, {metric}"
-            gaps = [numbers["ramp"][s][metric] - numbers[other][s][metric] for s in range(seeds)]
-            pairs[name] = np.stack(gaps)
-            if without:
-                barred[name] = f"{NOT_TESTABLE} ({' and '.join(without)} did not learn)"
+            pairs[name] = np.stack([ramp[metric] - theirs[metric] for ramp, theirs in seeds])
+            if reason:
+                barred[name] = f"{NOT_TESTABLE} ({reason} did not learn)"
     deciding = [name for name in pairs if name.endswith("F1") and "primed" not in name]
-    return _table(1, compare(pairs, delta, bench.subjects), barred, deciding, missing)
+    return _table(1, compare(test_set, pairs, delta), barred, deciding, missing)
 
 
 def referral_claim(
-    bench: Bench,
+    test_set: EnrichedTestSet,
     claim: int,
     runs: Sequence[tuple[np.ndarray, Referral, Sequence[Referral]]],
     delta: float,
 ) -> pd.DataFrame:
-    """Claims 2 and 4: kept scans against all scans decides; rivals at the same budget stand beside it.
+    """Claims 2 and 4: kept scans against all scans decides; baselines of the same budget stand beside it.
 
     Parameters
     ----------
-    runs : for each seed p(artifact) of the test scans, its referral, and the rivals that are given the same budget.
+    runs : for each seed p(artifact) of the test scans, its referral, and baselines that refer as many scans.
 
     """
     gaps: dict[str, list[Values]] = {}
     for _, way, others in runs:
-        without, found = bench.refer(way.flagged, np.ones(len(way.kept))), bench.refer(way.flagged, way.kept)
+        everything, kept = (test_set.refer(way.flagged, part) for part in (np.ones(len(way.kept)), way.kept))
         for name, part in KEPT.items():
-            gaps.setdefault(f"kept - all, {name}", []).append(found[part] - without[part])
+            gaps.setdefault(f"kept - all, {name}", []).append(kept[part] - everything[part])
         for other in others:
-            theirs = bench.refer(other.flagged, other.kept)
+            theirs = test_set.refer(other.flagged, other.kept)
             for name, part in KEPT.items():
-                # Who reviews the highest p first catches nothing among the kept: its F1 of 0 is no rival.
+                # Review by p leaves no detected artifact among the kept scans (F1 = 0), so it is left out.
                 if name == "accuracy" or theirs["caught"][0] > 0:
-                    gaps.setdefault(f"kept - kept by '{other.name}', {name}", []).append(found[part] - theirs[part])
-    whole = {name: np.stack(values) for name, values in gaps.items() if len(values) == len(runs)}
-    reason = "" if all(learned(bench, p) for p, _, _ in runs) else _DID_NOT_LEARN
+                    gaps.setdefault(f"kept - kept by '{other.name}', {name}", []).append(kept[part] - theirs[part])
+    pairs = {name: np.stack(values) for name, values in gaps.items() if len(values) == len(runs)}
+    reason = "" if all(learned(test_set, p) for p, _, _ in runs) else DID_NOT_LEARN
     if all(np.all(way.kept == 1) for _, way, _ in runs):
         reason = reason or f"{NOT_TESTABLE} (no scan was referred)"
-    barred = dict.fromkeys(whole, reason) if reason else {}
-    return _table(claim, compare(whole, delta, bench.subjects), barred, [f"kept - all, {name}" for name in KEPT])
+    barred = dict.fromkeys(pairs, reason) if reason else {}
+    return _table(claim, compare(test_set, pairs, delta), barred, [f"kept - all, {name}" for name in KEPT])
 
 
-def convergence_claim(found: pd.DataFrame, delta: float, barred: bool = False) -> pd.DataFrame:
+def convergence_claim(halved: pd.DataFrame, delta: float, has_learned: bool = True) -> pd.DataFrame:
     """Claim 3: each step to more samples lowers the squared distance to the reference curve, as a share of it.
 
-    Units are random halvings of the same samples of the same scans, so the interval is one of Monte Carlo error only.
+    ``halved``: of :func:`xiqa.uncertainty.convergence`. Units are random halvings of the same samples of the same
+    scans, so the interval is one of Monte Carlo error only.
     """
-    table = found.pivot(index="repeat", columns="samples", values="sse")
+    table = halved.pivot(index="repeat", columns="samples", values="sse")
     steps = list(zip(table.columns[:-1], table.columns[1:], strict=True))
     if not steps:
         return not_tested(3, "too few Monte Carlo samples in this profile")
     pairs = {f"SSE, 1 - {b} / {a} samples": (1 - table[b] / table[a]).to_numpy()[:, None] for a, b in steps}
-    return _table(
-        3, verdicts.compare(pairs, delta), dict.fromkeys(pairs, _DID_NOT_LEARN) if barred else {}, list(pairs)
-    )
+    barred = {} if has_learned else dict.fromkeys(pairs, DID_NOT_LEARN)
+    return _table(3, verdicts.compare(pairs, delta), barred, list(pairs))
 
 
-def learned(bench: Bench, p: np.ndarray) -> bool:
-    """Whether the lower bound of a network's AUC says that it knows anything."""
-    return metrics.estimate(bench.rank(p)["auc"])[1] > LEARNED
+def learned(test_set: EnrichedTestSet, p: np.ndarray) -> bool:
+    """Whether the lower bound of a network's AUC is above 0.6."""
+    return metrics.estimate(test_set.rank(p)["auc"])[1] > LEARNED
 
 
-def _numbers(bench: Bench, p: np.ndarray, theta: float) -> dict[str, Values]:
-    decided = bench.decide(p >= theta)
-    return {"F1": decided["f1"], "AP": bench.rank(p)["ap"], "MCC": decided["mcc"]}
+def _numbers(test_set: EnrichedTestSet, p: np.ndarray, theta: float) -> dict[str, Values]:
+    decided = test_set.decide(p >= theta)
+    return {"F1": decided["f1"], "AP": test_set.rank(p)["ap"], "MCC": decided["mcc"]}
 
 
 def _table(
-    claim: int, judged: list[Difference], barred: Mapping[str, str], deciding: list[str], missing: Sequence[str] = ()
+    claim: int,
+    differences: list[Difference],
+    barred: Mapping[str, str],
+    deciding: list[str],
+    missing: Sequence[str] = (),
 ) -> pd.DataFrame:
     """A row a comparison; the verdict on the claim follows from the deciding ones, and from what is missing.
 
-    ``barred``: comparison -> why it cannot be tested.
+    ``barred``: comparison -> reason that it cannot be tested.
     """
-    judged = [replace(d, verdict=barred.get(d.name) or d.verdict) for d in judged]
-    whole = verdicts.together([d for d in judged if d.name in deciding])
+    differences = [replace(d, verdict=barred.get(d.name) or d.verdict) for d in differences]
+    whole = verdicts.together([d for d in differences if d.name in deciding])
     if missing and whole == SUPPORTED:
         whole = f"{UNDECIDED} (not trained in this profile: {', '.join(missing)})"
     rows = [
@@ -178,13 +209,13 @@ def _table(
             "verdict": d.verdict,
             "verdict on the claim": whole,
         }
-        for d in judged
+        for d in differences
     ]
     return pd.DataFrame(rows)
 
 
 def not_tested(claim: int, reason: str) -> pd.DataFrame:
-    """The row of a claim that this run cannot judge."""
+    """The row of a claim that this run cannot test."""
     verdict = f"{NOT_TESTABLE} ({reason})"
     row = {"claim": claim, "statement": STATEMENTS[claim], "comparison": "-", "decides": "yes", "seeds": 0, "units": 0}
     return pd.DataFrame([row | {"verdict": verdict, "verdict on the claim": verdict}])

@@ -1,8 +1,8 @@
-"""What a brain volume shows in hand-made numbers, for a rival of the networks that is none.
+"""Hand-made features of a brain volume, for a baseline without a neural network.
 
-The numbers are what one would write down who knows how scanners fail: brightness of the air and of the borders, what
-shines beside the head, noise, sharpness, planes that differ from their neighbours, how even and how symmetric the head
-is, and how smoothly the spectrum falls along each axis. They are taken from the picture as networks see it.
+They were chosen with the causes of artifacts in mind: brightness of the air and of the borders, ghosts beside the head,
+noise, sharpness, planes that differ from their neighbours, evenness and symmetry of the head, and smoothness of the
+spectrum along each axis. They are computed from the volume as networks see it.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from xiqa.data.arrays.volumes import PreparedVolumes
+from xiqa.data.arrays import drawn
 from xiqa.data.names import SPLITS
 
 MOST = (64, 64, 32)  # voxels; larger volumes are averaged in blocks first
@@ -22,7 +22,7 @@ ROOM = 3  # voxels around the head that do not count as air
 BANDS = (0.125, 0.25, 0.375, 0.5)  # upper ends, cycles a voxel
 FEW = 5  # every fifth voxel is enough for a median
 SMALL = 1e-6
-LEAST = 10  # voxels
+LEAST = 10  # voxels, below which a region has no features
 AIR = (
     "air_mean",
     "air_spread",
@@ -34,8 +34,8 @@ EVENNESS = ("head_spread", "head_tail", *(f"{part}_{axis}" for part in ("slope",
 
 
 def volume_content(prepared: Path) -> pd.DataFrame:
-    """Store function: ``content`` of every scan; columns split, image, unit (subject), label and one a number."""
-    data, parts = PreparedVolumes(prepared), []
+    """Store function: ``content`` of every scan; columns split, image, unit (subject), label and one a feature."""
+    data, parts = drawn.read_volumes(prepared), []
     for split in SPLITS:
         records = data.records(split).rename(columns={"subject": "unit"})
         array = data.volumes(split)
@@ -45,7 +45,7 @@ def volume_content(prepared: Path) -> pd.DataFrame:
 
 
 def content(volume: NDArray) -> dict[str, float]:
-    """Numbers of one volume.
+    """Features of one volume.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def content(volume: NDArray) -> dict[str, float]:
     scaled = (cropped - dark) / max(bright - dark, SMALL)
     smooth = ndimage.uniform_filter(scaled, 3)
     head = smooth > HEAD
-    found = {"air_level": dark, "range": bright - dark, "head_share": head.mean()}
-    found |= {f"length_{axis}": length for axis, length in zip("xyz", scaled.shape, strict=True)}
-    found |= _borders(scaled, head) | _air(scaled, head) | _planes(scaled) | _evenness(scaled, smooth, head)
-    found |= _sharpness(scaled, head) | _spectrum(scaled)
-    names = sorted(found)  # trees draw columns by their place
-    values = np.nan_to_num(np.array([found[name] for name in names], dtype=float))
+    features = {"air_level": dark, "range": bright - dark, "head_share": head.mean()}
+    features |= {f"length_{axis}": length for axis, length in zip("xyz", scaled.shape, strict=True)}
+    features |= _borders(scaled, head) | _air(scaled, head) | _planes(scaled) | _evenness(scaled, smooth, head)
+    features |= _sharpness(scaled, head) | _spectrum(scaled)
+    names = sorted(features)  # trees draw columns by their place
+    values = np.nan_to_num(np.array([features[name] for name in names], dtype=float))
     return dict(zip(names, values.tolist(), strict=True))
 
 
@@ -92,47 +92,52 @@ def _reduced(volume: NDArray) -> NDArray:
 
 def _borders(scaled: NDArray, head: NDArray) -> dict[str, float]:
     """Of the six outermost planes: mean brightness, and share that is head; and how much of each length is head."""
-    found = {}
+    features = {}
     for axis, name in enumerate("xyz"):
         for end, side in ((0, "low"), (-1, "high")):
-            found[f"border_{name}_{side}"] = scaled.take(end, axis).mean()
-            found[f"cut_{name}_{side}"] = head.take(end, axis).mean()
+            features[f"border_{name}_{side}"] = scaled.take(end, axis).mean()
+            features[f"cut_{name}_{side}"] = head.take(end, axis).mean()
         there = np.flatnonzero(head.mean(axis=_others(axis)) > 0.01)
-        found[f"extent_{name}"] = float(np.ptp(there) + 1) if len(there) else 0.0
-    return found
+        features[f"extent_{name}"] = float(np.ptp(there) + 1) if len(there) else 0.0
+    return features
 
 
 def _air(scaled: NDArray, head: NDArray) -> dict[str, float]:
-    """What shines beside the head: mean, spread and upper end, and in its shadow along each axis (ghosts)."""
+    """Brightness of the air: mean, spread and upper end, and in the shadow of the head along each axis (ghosts)."""
     air = ndimage.uniform_filter(head.astype(np.float32), 2 * ROOM + 1) < 1e-3  # less than one voxel
     if air.sum() < LEAST:
         return dict.fromkeys(AIR, 0.0)
     values = scaled[air]
     middle, high, top = np.percentile(values[::FEW], (50, 95, 99.5))
-    found = {"air_mean": values.mean(), "air_spread": values.std(), "air_top": high - middle, "air_tail": top - middle}
+    features = {
+        "air_mean": values.mean(),
+        "air_spread": values.std(),
+        "air_top": high - middle,
+        "air_tail": top - middle,
+    }
     for axis, name in enumerate("xyz"):
         shadow = air & head.any(axis=axis, keepdims=True)
-        found[f"ghost_{name}"] = scaled[shadow].mean() - middle if shadow.any() else 0.0
+        features[f"ghost_{name}"] = scaled[shadow].mean() - middle if shadow.any() else 0.0
         counts = air.sum(axis=_others(axis))
         planes = ((scaled**2 * air).sum(axis=_others(axis)) / np.maximum(counts, 1))[counts > 20]
-        found[f"air_plane_{name}"] = planes.max() / max(np.median(planes), SMALL) if len(planes) else 0.0
-    return found
+        features[f"air_plane_{name}"] = planes.max() / max(np.median(planes), SMALL) if len(planes) else 0.0
+    return features
 
 
 def _planes(scaled: NDArray) -> dict[str, float]:
     """How far one plane stands out from its neighbours, along each axis: largest jump of the mean, and of detail."""
-    found = {}
+    features = {}
     for axis, name in enumerate("xyz"):
         moved = np.moveaxis(scaled, axis, 0)
         if len(moved) < 5:
-            found |= {f"plane_{name}": 0.0, f"plane_jump_{name}": 0.0, f"plane_odd_{name}": 0.0}
+            features |= {f"plane_{name}": 0.0, f"plane_jump_{name}": 0.0, f"plane_odd_{name}": 0.0}
             continue
         inner = moved[1:-1] - (moved[2:] + moved[:-2]) / 2
         means, odd = np.abs(inner.mean(axis=(1, 2))), (inner**2).mean(axis=(1, 2))
-        found[f"plane_{name}"] = means.max()
-        found[f"plane_jump_{name}"] = means.max() / max(np.median(means), SMALL)
-        found[f"plane_odd_{name}"] = odd.max() / max(np.median(odd), SMALL)
-    return found
+        features[f"plane_{name}"] = means.max()
+        features[f"plane_jump_{name}"] = means.max() / max(np.median(means), SMALL)
+        features[f"plane_odd_{name}"] = odd.max() / max(np.median(odd), SMALL)
+    return features
 
 
 def _evenness(scaled: NDArray, smooth: NDArray, head: NDArray) -> dict[str, float]:
@@ -141,28 +146,28 @@ def _evenness(scaled: NDArray, smooth: NDArray, head: NDArray) -> dict[str, floa
     if len(values) < LEAST:
         return dict.fromkeys(EVENNESS, 0.0)
     low, middle, high = np.percentile(values[::FEW], (10, 50, 90))
-    found = {"head_spread": (high - low) / max(middle, SMALL), "head_tail": values.max() / max(middle, SMALL)}
+    features = {"head_spread": (high - low) / max(middle, SMALL), "head_tail": values.max() / max(middle, SMALL)}
     for name, places in zip("xyz", np.nonzero(head), strict=True):
         at = (places - places.mean()) / max(places.std(), SMALL)
-        found[f"slope_{name}"] = (at * values).mean() / max(values.std(), SMALL)
-        found[f"bend_{name}"] = ((at**2 - 1) * values).mean() / max(values.std(), SMALL)
+        features[f"slope_{name}"] = (at * values).mean() / max(values.std(), SMALL)
+        features[f"bend_{name}"] = ((at**2 - 1) * values).mean() / max(values.std(), SMALL)
     box = ndimage.find_objects(head.astype(np.uint8))[0]
     one, two = (part - part.mean() for part in (smooth[box], smooth[box][::-1]))
-    return found | {"mirror": (one * two).mean() / max(one.std() * two.std(), SMALL)}
+    return features | {"mirror": (one * two).mean() / max(one.std() * two.std(), SMALL)}
 
 
 def _sharpness(scaled: NDArray, head: NDArray) -> dict[str, float]:
     """Within the head, along each axis: spread of the second difference (noise), and of the first over it (edges)."""
-    found = {}
+    features = {}
     for axis, name in enumerate("xyz"):
         first = np.diff(scaled, axis=axis)
         second = np.abs(np.diff(first, axis=axis))
         inner = np.moveaxis(np.moveaxis(head, axis, 0)[1:-1], 0, axis)
         noise, beside = (np.median(second[part][::FEW]) if part.any() else 0.0 for part in (inner, ~inner))
         edge = np.abs(first).mean() if first.size else 0.0
-        found |= {f"noise_{name}": noise, f"noise_air_{name}": beside, f"edge_{name}": edge}
-        found[f"edge_to_noise_{name}"] = edge / max(noise, SMALL)
-    return found
+        features |= {f"noise_{name}": noise, f"noise_air_{name}": beside, f"edge_{name}": edge}
+        features[f"edge_to_noise_{name}"] = edge / max(noise, SMALL)
+    return features
 
 
 def _spectrum(scaled: NDArray) -> dict[str, float]:
@@ -171,7 +176,7 @@ def _spectrum(scaled: NDArray) -> dict[str, float]:
     Motion and ghosts treat lines of k-space unlike; a spike is a single point of it.
     """
     power = np.abs(fft.rfftn(scaled - scaled.mean())) ** 2
-    found = {}
+    features = {}
     for axis, name in enumerate("xyz"):
         length = scaled.shape[axis]
         line = power.sum(axis=_others(axis))
@@ -179,13 +184,13 @@ def _spectrum(scaled: NDArray) -> dict[str, float]:
         line = np.log(np.maximum(line, SMALL))
         for low, high in zip((0, *BANDS), BANDS, strict=False):
             inside = (at > low) & (at <= high)
-            found[f"band_{name}_{high:g}"] = line[inside].mean() - line.max() if inside.any() else 0.0
+            features[f"band_{name}_{high:g}"] = line[inside].mean() - line.max() if inside.any() else 0.0
         side = line[1 : length // 2]
         ragged = np.diff(side, 2) if len(side) > 3 else np.zeros(1)
-        found |= {f"ragged_{name}": ragged.std(), f"ragged_most_{name}": np.abs(ragged).max()}
+        features |= {f"ragged_{name}": ragged.std(), f"ragged_most_{name}": np.abs(ragged).max()}
     far = power[3:-3, 3:-3, 3:]
     middle = np.median(far.ravel()[::FEW]) if far.size else 0.0
-    return found | {"spike": np.log(max(far.max(initial=0), SMALL) / max(middle, SMALL))}
+    return features | {"spike": np.log(max(far.max(initial=0), SMALL) / max(middle, SMALL))}
 
 
 def _others(axis: int) -> tuple[int, ...]:

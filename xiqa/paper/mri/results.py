@@ -1,98 +1,168 @@
-"""What an experiment knows of brain scans: volumes as the networks see them, and what each network says of a split."""
+"""Entries of the MRI study in the store, and all that its tables, claims and figures read, as frames and arrays."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.special import expit
 
-from xiqa import models, recipes
-from xiqa.data.arrays.volumes import PreparedVolumes
-from xiqa.data.prepare_volumes import prepare_unstored, prepare_volumes
-from xiqa.paper.mri import answers as mri_answers
-from xiqa.paper.mri import sample
-from xiqa.paper.mri.answers import decomposed
-from xiqa.synthetic import catalogue
-from xiqa.training import predictions
-from xiqa.training import volumes as training_volumes
+from xiqa import recipes
+from xiqa.paper.data_sets import DataSet
+from xiqa.paper.study import Job, Study
+from xiqa.recipes import VolumeClassifier
+from xiqa.store.files import read_frame
+
+SPLITS = ("val", "test")
+RESULTS, ARMS, SUPPLEMENT = "06_mri_uncertainty", "07_imbalance_handling", "A3_mri_supplement"
 
 
-class Scanned:
-    """The part of :class:`xiqa.paper.study.Experiment` about the MRI study."""
+@dataclass(frozen=True, eq=False)
+class MriResults:
+    """Results of the MRI study. eq=False: comparing frames is ambiguous, so identity.
 
-    def prepared_volumes(self, other_scanner: bool = False) -> Path:
-        """Store entry of the checked and preprocessed brain volumes, the study's or the other scanner's."""
-        shape = list(self.profile.volumes[0].shape)
-        if other_scanner:
-            spec = self.profile.other_scanner("mri")
-            data, root = catalogue.fingerprint("mri", spec), self.embedded_root("mri", spec)
-            return self.store.path(prepare_volumes, data=data, shape=shape, unkeyed={"root": root})
-        data = self.fingerprint("mri")
-        if not self.stored("mri"):
-            return self.store.path(prepare_unstored, data=data, spec=self.profile.embedded["mri"], shape=shape)
-        return self.store.path(prepare_volumes, data=data, shape=shape, unkeyed={"root": self.root("mri")})
+    Attributes
+    ----------
+    records : split -> records of the scans (label 1 = artifact, subject, artifact, contrast, rater_probability ...).
+    recipes : name of a training -> its recipe, in the order of the profile.
+    plain : (training, split) -> records with ``plain``, the probability of an artifact with dropout off.
+    answers : (sampled training, split) -> frame of :func:`xiqa.paper.mri.answers.answers`.
+    samples : (sampled training, "test") -> arrays of :func:`xiqa.paper.mri.sample.sample` by name (``mc`` (T, N, 2),
+        ``flips`` (8, N, 2) ...).
+    histories : name of a training -> its ``history.csv``.
+    features : "histograms", "content" -> features of every scan, for the baselines without a neural network.
+    missing : arm -> reason why the profile does not train it.
+    profile : name of the profile.
 
-    def volumes(self, other_scanner: bool = False) -> PreparedVolumes:
-        """Checked and preprocessed brain volumes."""
-        return PreparedVolumes(self.prepared_volumes(other_scanner))
+    """
 
-    def arms(self) -> list[str]:
-        """Names of the recipes of the MRI study."""
-        return self.profile.arms()
+    records: dict[str, pd.DataFrame]
+    recipes: dict[str, VolumeClassifier]
+    plain: dict[tuple[str, str], pd.DataFrame]
+    answers: dict[tuple[str, str], pd.DataFrame]
+    samples: dict[tuple[str, str], dict[str, np.ndarray]]
+    histories: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame]
+    missing: dict[str, str]
+    profile: str
 
     def runs(self, arm: str) -> list[str]:
-        """Names of the trainings of an arm, a seed each; none where the profile does not train it."""
-        return [name for name in self.arms() if self.recipe(name).arm == arm]
+        """Names of the trainings of an arm, one a seed; none where the profile does not train it."""
+        return [name for name, recipe in self.recipes.items() if recipe.arm == arm]
 
-    def range_test(self) -> pd.DataFrame:
-        """Learning-rate range test of the first recipe of the MRI study."""
-        recipe = self.recipe(self.arms()[0])
-        return self.store.frame(training_volumes.range_test, recipe=asdict(recipe), prepared=self.prepared_volumes())
+    @property
+    def primary(self) -> str:
+        """The training that notebook 06 is about: the first of the ramp."""
+        return self.runs("ramp")[0]
 
-    def samples(self, name: str, split: str, flips: bool = False, other_scanner: bool = False) -> Path:
-        """Store entry of what a network of the MRI study says of a split; see :func:`xiqa.paper.mri.sample.sample`."""
-        recipe = self.recipe(name)
-        return self.store.path(
-            sample.sample,
-            weights=self.train(name) / "weights.pt",
-            prepared=self.prepared_volumes(other_scanner),
-            split=split,
-            samples=self.profile.samples,
-            seed=recipe.seed,
-            flips=flips,
-            precision=recipe.precision,
-        )
+    @property
+    def flip_network(self) -> str | None:
+        """The training with random flips, or None."""
+        return next(iter(self.runs("flips")), None)
 
-    def plain(self, name: str, split: str) -> pd.DataFrame:
-        """Records of a split with ``plain``, what a network says with dropout off: probability of an artifact."""
-        recipe, records = self.recipe(name), self.volumes().records(split)
-        if recipe.arm in recipes.SAMPLED:  # asked many times anyway, and once without dropout
-            sampled = self.samples(name, split, flips=recipe.flip)
-            return records.assign(plain=np.load(sampled / "plain.npy")[:, 1].astype(float))
-        found = self.store.frame(
-            predictions.scores,
-            prepared=self.prepared_volumes(),
-            weights=self.train(name) / "weights.pt",
-            precision=recipe.precision,
-            split=split,
-        )
-        return records.assign(plain=expit(found["score"].to_numpy()))
 
-    def answers(self, name: str, split: str, flips: bool = False, other_scanner: bool = False) -> pd.DataFrame:
-        """What a network says of a split, asked many times: see :func:`xiqa.paper.mri.answers.answers`."""
-        records = self.volumes(other_scanner).records(split)
-        return mri_answers.answers(self.samples(name, split, flips, other_scanner), records)
+def sampled(study: Study) -> list[str]:
+    """Names of the trainings of which Monte Carlo samples are drawn."""
+    return [name for arm in recipes.SAMPLED for name in study.runs(arm)]
 
-    def ensemble(self, names: Sequence[str], split: str) -> pd.DataFrame:
-        """What several networks say of a split together, one answer each, as if they were samples of one network."""
-        said = [self.plain(name, split) for name in names]
-        p = np.stack([each["plain"].to_numpy() for each in said])
-        return decomposed(self.volumes().records(split), np.stack([1 - p, p], axis=-1))
 
-    def volume_model(self, name: str) -> torch.nn.Module:
-        """A network of the MRI study in evaluation mode."""
-        recipe: recipes.VolumeClassifier = self.recipe(name)
-        return models.build(recipe.network, weights=self.train(name) / "weights.pt", shape=recipe.shape).eval()
+def samples_entry(
+    study: Study, name: str, split: str, flips: bool | None = None, data_set: DataSet | None = None
+) -> Path:
+    """Entry of the Monte Carlo samples of a training on a split.
+
+    ``flips`` : in all eight orientations too; by default where the training has random flips. ``data_set`` : by default
+    that of the study.
+    """
+    recipe = study.recipe(name)
+    return study.store.path(
+        "xiqa.paper.mri.sample.sample",
+        weights=study.train(name) / "weights.pt",
+        prepared=(data_set or study.data_sets["mri"]).prepared,
+        split=split,
+        samples=study.profile.samples,
+        seed=recipe.seed,
+        flips=recipe.flip if flips is None else flips,
+        precision=recipe.precision,
+    )
+
+
+def plain_entry(study: Study, name: str, split: str) -> Path:
+    """Entry of the predictions of a training on a split with dropout off."""
+    return study.store.path(
+        "xiqa.training.predictions.scores",
+        prepared=study.prepared("mri"),
+        weights=study.train(name) / "weights.pt",
+        precision=study.recipe(name).precision,
+        split=split,
+    )
+
+
+def histograms_entry(study: Study) -> Path:
+    """Entry of the histogram features of every scan."""
+    return study.store.path("xiqa.paper.features.histograms", prepared=study.prepared("mri"), volumes=True)
+
+
+def content_entry(study: Study) -> Path:
+    """Entry of the hand-made image features of every scan."""
+    return study.store.path("xiqa.paper.mri.content.volume_content", prepared=study.prepared("mri"))
+
+
+def jobs(study: Study) -> list[Job]:
+    """Predictions, Monte Carlo samples and features that the MRI chapter reads."""
+    data = "data:mri"
+    made = [
+        Job("features:mri-histograms", histograms_entry, (data,), ("01_data", ARMS, SUPPLEMENT)),
+        Job("features:mri-content", content_entry, (data,), (ARMS, SUPPLEMENT)),
+    ]
+    for name in study.arms():
+        drawn = name in sampled(study)
+        entry: Callable = samples_entry if drawn else plain_entry
+        for split in SPLITS:
+            made.append(
+                Job(
+                    f"{'sample' if drawn else 'predict'}:{name}-{split}",
+                    partial(entry, name=name, split=split),
+                    (f"train:{name}", data),
+                    (RESULTS, ARMS, SUPPLEMENT),
+                )
+            )
+    return made
+
+
+def read(study: Study) -> MriResults:
+    """All results of the MRI study."""
+    from scipy.special import expit
+
+    from xiqa.paper.mri.answers import answers
+
+    data, drawn = study.data("mri"), sampled(study)
+    records = {split: data.records(split) for split in ("train", *SPLITS)}
+    folders = {(name, split): samples_entry(study, name, split) for name in drawn for split in SPLITS}
+    responses = {key: answers(folder, records[key[1]]) for key, folder in folders.items()}
+    plain = {}
+    for name in study.arms():
+        for split in SPLITS:
+            if name in drawn:
+                p = responses[name, split]["plain"].to_numpy()
+            else:
+                p = expit(read_frame(plain_entry(study, name, split) / "frame.csv.gz")["score"].to_numpy())
+            plain[name, split] = records[split].assign(plain=p)
+    return MriResults(
+        records=records,
+        recipes={name: study.recipe(name) for name in study.arms()},
+        plain=plain,
+        answers=responses,
+        samples={
+            (name, "test"): {file.stem: np.load(file) for file in sorted(folders[name, "test"].glob("*.npy"))}
+            for name in drawn
+        },
+        histories={name: read_frame(study.train(name) / "history.csv") for name in study.arms()},
+        features={
+            "histograms": read_frame(histograms_entry(study) / "frame.csv.gz"),
+            "content": read_frame(content_entry(study) / "frame.csv.gz"),
+        },
+        missing={n.split("-")[2]: why for n, why in study.profile.missing.items() if n.startswith("mri-")},
+        profile=study.profile.name,
+    )

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from xiqa import models
-from xiqa.data.arrays.volumes import PreparedVolumes
-from xiqa.training.loop import device
+from xiqa.data.arrays import drawn
+from xiqa.models.devices import device
 from xiqa.uncertainty.sampling import BATCH, FLIPS, _flipped, _plain_and_samples, scan_seeds
 
 
@@ -22,7 +22,7 @@ def sample(
     flips: bool = False,
     precision: str = "32",
 ) -> None:
-    """Store function: all answers of one network on the volumes of a split.
+    """Store function: Monte Carlo samples of one network on the volumes of a split.
 
     Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2) and ``flips_mc.npy``
     (8, T // 16, N, 2), Monte Carlo dropout in each orientation: softmax probabilities, float32; class 1 is the
@@ -36,7 +36,7 @@ def sample(
     precision : "bf16" runs the network under autocast; "32" does not.
 
     """
-    data, where = PreparedVolumes(prepared), device()
+    data, where = drawn.read_volumes(prepared), device()
     network = models.describe(weights)["network"]
     layout = {"memory_format": torch.channels_last_3d}  # the faster one on a CPU
     model = models.build(network, weights=weights, shape=data.shape).to(where, **layout).eval()
@@ -44,14 +44,14 @@ def sample(
     parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": [], "flips_mc": []}
     with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
         for start in range(0, len(volumes), BATCH):
-            some = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
-            some = some.contiguous(**layout)
+            batch = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
+            batch = batch.contiguous(**layout)
             own = seeds[start : start + BATCH]
-            found = dict(zip(("plain", "mc"), _plain_and_samples(model, some, samples, own), strict=True))
+            outputs = dict(zip(("plain", "mc"), _plain_and_samples(model, batch, samples, own), strict=True))
             if flips:
                 few = max(1, samples // (2 * len(FLIPS)))
-                found |= dict(zip(("flips", "flips_mc"), _flipped(model, some, few, own), strict=True))
-            for name, tensor in found.items():
+                outputs |= dict(zip(("flips", "flips_mc"), _flipped(model, batch, few, own), strict=True))
+            for name, tensor in outputs.items():
                 parts[name].append(tensor)
     for name, tensors in parts.items():
         if tensors:

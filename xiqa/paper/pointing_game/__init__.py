@@ -1,0 +1,1 @@
+"""The pointing game: observations, baselines, tables, claims, figures."""

@@ -1,268 +1,354 @@
-"""What an experiment knows of its saliency maps: every table of observations, by name, kept in the store."""
+"""Entries of the pointing game in the store, and all that its tables and figures read, as plain frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
-import torch
 
-from xiqa import models, recipes
-from xiqa.paper.appendix.localisation import detection, files
-from xiqa.paper.appendix.localisation import observe as localisation_observe
-from xiqa.paper.appendix.localisation.truths import write_truths
-from xiqa.paper.pointing_game import agreement, baselines, observe, published
+from xiqa import metrics, recipes
+from xiqa.paper.arguments import Images, Network, Rule
+from xiqa.paper.pointing_game import scores
+from xiqa.paper.pointing_game.programs import ALONE
+from xiqa.paper.study import Job, Study
 from xiqa.store.files import read_frame
+from xiqa.store.store import FRAME
 
-if TYPE_CHECKING:
-    from xiqa.store.store import Store
-
+LABELS = {"object_cxr": "Object-CXR", "lvot": "LVOT"}
+MASKED = ("lvot",)  # data sets whose ground truth is drawn as a mask; the others have boxes
 GUIDED = ("guided_gradcam", "guided_backprop")
-UNTRAINED = "two untrained networks"
-REFERENCES = ("random", "constant_point")  # rows of localisation that see no network
+READERS = ("04_sanity_checks", "05_pointing_game")
+MODULE = "xiqa.paper.pointing_game"
+RULE = Rule(recipes.TOLERANCE, **recipes.SMOOTHING)
 
 
-class Explained:
-    """The half of :class:`xiqa.paper.study.Experiment` that asks for maps and scores."""
+@dataclass(frozen=True)
+class Setup:
+    """One network that is explained on one split of a data set.
 
-    profile: recipes.Profile
-    store: "Store"
-    weights: str | None
+    ``task`` is that of the pretext that the backbone of a semi-random network learned: ``shapes`` or ``textures``.
+    """
+
+    dataset: str
+    network: str
+    state: str = "trained"
+    seed: int = 0
+    split: str = "test"
+    task: str = "shapes"
 
     @property
-    def tolerance(self) -> float:
-        """Pixels of the pointing game."""
-        return recipes.TOLERANCE
+    def name(self) -> str:
+        """``object_cxr-resnet34-trained-s0-test``."""
+        task = f"-{self.task}" if self.state == "semi_random" else ""
+        return f"{self.dataset}-{self.network}-{self.state}{task}-s{self.seed}-{self.split}"
 
-    def backbones(self, network: str) -> dict[str, str]:
-        """What SR means in this run: name of each pretrained backbone -> the pretext it learned."""
-        if self.weights == "imagenet":
-            return {"SR": "imagenet"}
-        tasks = ["shapes", *(["textures"] if any(p.network == network for p in self.profile.textures) else [])]
-        return {f"SR* ({task})": task for task in tasks}
-
-    def observations(
-        self, dataset: str, network: str, state: str = "trained", split: str = "test", task: str = "shapes"
-    ) -> pd.DataFrame:
-        """Pointing game of every seed (or untrained head) of a network on a data set; see :mod:`xiqa.paper.pointing_game.observe`.
-
-        The class explained is the predicted one for trained networks; the others predict nothing in earnest, so both
-        classes are explained and averaged over, on one image of each unit. ``task`` is that of the pretext that the
-        backbone of a semi-random network learned: ``shapes`` or ``textures``.
-        """
-        targets = None if state == "trained" else [0, 1]
-        return self._observed(observe.observe, dataset, network, state, split, task, targets=targets)
-
-    def defective(
-        self,
-        dataset: str,
-        network: str,
-        variants: list[str],
-        state: str = "trained",
-        split: str = "test",
-        task: str = "shapes",
-    ) -> pd.DataFrame:
-        """The same by the published programs, or with single defects of theirs; see :mod:`xiqa.paper.pointing_game.published`."""
-        return self._observed(published.observe, dataset, network, state, split, task, variants=variants)
-
-    def missed(self, dataset: str, network: str) -> pd.DataFrame:
-        """Maps of the positive class, for the images of which a trained network says that they are negative."""
-        said = self.observations(dataset, network).drop_duplicates(["seed", "image"]).query("predicted == 0")
-        names = {seed: rows["image"].to_list() for seed, rows in said.groupby("seed")}
-        given = {seed: {"images": names.get(seed, [])} for seed in self.profile.seeds(dataset, network)}
-        return self._observed(observe.observe, dataset, network, "trained", "test", "shapes", each=given, targets=[1])
-
-    def plain_silu(self, dataset: str, network: str) -> pd.DataFrame:
-        """Guided methods of a trained network with SiLU left as it is: the plain gradient."""
-        given = {"targets": None, "silu": "plain", "methods": list(GUIDED)}
-        return self._observed(observe.observe, dataset, network, "trained", "test", "shapes", **given)
-
-    def _observed(
-        self,
-        function: Callable,
-        dataset: str,
-        network: str,
-        state: str,
-        split: str,
-        task: str,
-        each: dict[int, dict] | None = None,
-        **given,
-    ) -> pd.DataFrame:
-        """Rows of every seed or head; ``each`` has arguments of single ones."""
-        trained = state == "trained"
-        common = {
-            "prepared": self.prepared(dataset),
-            "network": network,
-            "state": state,
-            "split": split,
-            "tolerance": recipes.TOLERANCE,
-            "smoothing": recipes.SMOOTHING,
-            "methods": list(observe.METHODS),
-            "batch": self.profile.maps_batch,
-            "once": not trained,
-        }
-        if not trained and self.profile.untrained:
-            common["images"] = self._first_of_units(dataset, split)
-        parts = []
-        for seed in self.profile.seeds(dataset, network) if trained else range(self.profile.heads):
-            own = {"weights": self._weights(dataset, network, state, seed, task), "seed": seed}
-            parts.append(self.store.frame(function, **(common | given | own | (each or {}).get(seed, {}))))
-        return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-
-    def _first_of_units(self, dataset: str, split: str) -> list[str]:
-        """Names of the images that untrained networks are explained on: one a unit, as many as the profile says."""
-        data = self.data(dataset)
-        located = data.records(split).iloc[data.located(split)].drop_duplicates("unit")
-        return located["image"].to_list()[: self.profile.untrained]
-
-    def rivals(self, dataset: str, split: str = "test") -> pd.DataFrame:
-        """Pointing game of rivals that see no network, and chance."""
-        return self.store.frame(
-            baselines.rivals,
-            prepared=self.prepared(dataset),
-            split=split,
-            tolerance=recipes.TOLERANCE,
-        )
-
-    def ceilings(self, dataset: str, network: str, split: str = "test") -> pd.DataFrame:
-        """Grid ceiling of every saliency layer of a network; column ``kind`` is single or combined."""
-        model, size = models.build(network).eval(), self.size(dataset)
-        layers = model.saliency_layers
-        grids = _grids(model, layers["single"] + layers["combined"], size)
-        found = self.store.frame(
-            baselines.ceilings,
-            prepared=self.prepared(dataset),
-            split=split,
-            tolerance=recipes.TOLERANCE,
-            grids=grids,
-            smoothing=recipes.SMOOTHING["size"],
-        )
-        return found.assign(single=found["layer"].isin(layers["single"]))
-
-    def truths(self, dataset: str, split: str = "test") -> Path:
-        """Store entry of the truths of localisation: annotation, and what simulated data know besides."""
-        return self.store.path(
-            write_truths,
-            prepared=self.prepared(dataset),
-            dataset=dataset,
-            split=split,
-            unkeyed={"root": self.root(dataset)},
-        )
-
-    def localised(self, dataset: str, network: str) -> pd.DataFrame:
-        """Every measure of localisation but froc, of the first seeds; insertion and deletion of the very first only."""
-        prepared, parts = self.prepared(dataset), []
-        for seed in self.profile.seeds(dataset, network)[: self.profile.localised]:
-            first = seed == self.profile.seeds(dataset, network)[0]
-            parts.append(
-                self.store.frame(
-                    localisation_observe.localise,
-                    prepared=prepared,
-                    weights=self.trained(dataset, network, seed) / "weights.pt",
-                    network=network,
-                    seed=seed,
-                    split="test",
-                    truths=self.truths(dataset),
-                    methods=[*observe.METHODS, *REFERENCES],
-                    tolerance=recipes.TOLERANCE,
-                    smoothing=recipes.SMOOTHING,
-                    iou_threshold=self._iou_thresholds(dataset, network),
-                    perturbed=self.profile.perturbed if first else 0,
-                    batch=self.profile.maps_batch,
-                    perturbed_methods=list(recipes.PERTURBED),
-                )
-            )
-        return pd.concat(parts, ignore_index=True)
-
-    def _iou_thresholds(self, dataset: str, network: str) -> dict[str, float] | None:
-        """Threshold of each method that does best on validation, first seed; None without masks there."""
-        if not self.data(dataset).has_truth("val"):
-            return None
-        seed = self.profile.seeds(dataset, network)[0]
-        found = self.store.frame(
-            localisation_observe.iou_thresholds,
-            prepared=self.prepared(dataset),
-            weights=self.trained(dataset, network, seed) / "weights.pt",
-            network=network,
-            methods=[*observe.METHODS, *REFERENCES],
-            batch=self.profile.maps_batch,
-        )
-        known = found.dropna(subset="threshold")
-        return dict(zip(known["method"], known["threshold"].astype(float), strict=True))
-
-    def froc(self, dataset: str, network: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """FROC of each method, and the points it rests on, of the first seed; all images of the test split count."""
-        prepared, seed = self.prepared(dataset), self.profile.seeds(dataset, network)[0]
-        points = self.store.frame(
-            detection.froc_points,
-            prepared=prepared,
-            weights=self.trained(dataset, network, seed) / "weights.pt",
-            network=network,
-            seed=seed,
-            split="test",
-            methods=[*observe.METHODS, *REFERENCES],
-            tolerance=recipes.TOLERANCE,
-            batch=self.profile.maps_batch,
-        )
-        return detection.froc_scores(points, prepared, "test"), points
-
-    def exported(self, dataset: str, network: str, points: pd.DataFrame, method: str) -> Path:
-        """Folder with the predictions of the first training in the challenge's format, points by one method."""
-        seed = self.profile.seeds(dataset, network)[0]
-        said = read_frame(self.trained(dataset, network, seed) / "predictions.csv").query("split == 'test'")
-        own = points[points["method"] == method].groupby("image")[["probability", "x", "y"]]
-        by_image = {name: list(rows.itertuples(index=False, name=None)) for name, rows in own}
-        folder = self.store.folder.parent / "predictions" / f"{dataset}-{network}-s{seed}"
-        images = said["image"].to_list()
-        found = [by_image.get(image, []) for image in images]
-        files.write_predictions(folder, images, said["probability"].to_list(), found)
-        return folder.relative_to(self.store.folder.parents[2])
-
-    def alike(self, dataset: str) -> dict[str, pd.DataFrame]:
-        """Similarity of maps image by image: of other seeds, the other architecture, and two untrained networks."""
-        network, *others = self.profile.networks(dataset)
-        first, *seeds = self.profile.seeds(dataset, network)
-        pairs = {f"seed {first} and seed {seed}": (network, seed) for seed in seeds}
-        if others:
-            pairs[f"{network} and {others[0]}"] = (others[0], self.profile.seeds(dataset, others[0])[0])
-        weights = {
-            name: [self.trained(dataset, *which) / "weights.pt" for which in ((network, first), other)]
-            for name, other in pairs.items()
-        }
-        pairs[UNTRAINED], weights[UNTRAINED] = (network, first), [None, None]
-        return {
-            name: self.store.frame(
-                agreement.alike,
-                prepared=self.prepared(dataset),
-                first=weights[name][0],
-                second=weights[name][1],
-                networks=[network, other[0]],
-                split="test",
-                count=self.profile.compared,
-                methods=list(observe.METHODS),
-                batch=self.profile.maps_batch,
-            )
-            for name, other in pairs.items()
-        }
-
-    def _weights(self, dataset: str, network: str, state: str, seed: int, task: str) -> Path | str | None:
-        if state == "trained":
-            return self.trained(dataset, network, seed) / "weights.pt"
-        if state == "fully_random":
-            return None
-        if self.weights == "imagenet":
-            return "imagenet"
-        return (self.pretext(network) if task == "shapes" else self.textures(network)) / "weights.pt"
+    @property
+    def training(self) -> str | None:
+        """Name of the training that its weights come from; None for a fully random network."""
+        if self.state == "trained":
+            return recipes.classifier_name(self.dataset, self.network, self.seed)
+        start = {"shapes": "pretext", "textures": "textures"}.get(self.task)
+        return f"{start}-{self.network}" if self.state == "semi_random" and start else None
 
 
-def _grids(model: torch.nn.Module, names: list[str], size: int) -> dict[str, list[int]]:
-    """Rows and columns of cells of the named layers for an input of that size."""
-    grids, hooks = {}, []
-    for name in dict.fromkeys(names):
-        keep = lambda module, inputs, output, name=name: grids.__setitem__(name, list(output.shape[-2:]))  # noqa: E731
-        hooks.append(model.get_submodule(name).register_forward_hook(keep))
-    with torch.inference_mode():
-        model(torch.zeros(1, 3, size, size))
-    for hook in hooks:
-        hook.remove()
-    return grids
+@dataclass(frozen=True, eq=False)
+class PointingGame:
+    """The pointing game on one data set. eq=False: comparing frames is ambiguous, so identity.
+
+    Attributes
+    ----------
+    dataset, label : ``object_cxr``, ``Object-CXR``.
+    network, other : names of the primary network and of the second one (None if there is none).
+    size : side of the networks' input in pixels.
+    trained, fully_random, second : rows of :func:`xiqa.paper.pointing_game.observe.observe` on the test split, all
+        seeds or heads; ``second`` of the other network, or None.
+    semi_random : the same of untrained heads, by name of the pretrained backbone.
+    validation : rows of the primary network on the validation split, or None where it has no ground truth.
+    best_normgrad : the NormGrad variant of the highest score on validation; that of another data set where it is None.
+    baselines, ceilings : frames of :mod:`xiqa.paper.pointing_game.baselines`; ceilings of the primary network.
+    published : state (FR, the first backbone, Repeated, second) -> rows of the published programs, column ``variant``.
+    published_validation : the same on validation, program of the MIDL paper only; None where it is not computed.
+    plain_silu : guided methods of the second network with the plain gradient of SiLU; None without such a network.
+    validation_auc : seed -> best validation AUC of the primary network.
+    auc_low, other_auc_low : lower bound of the test AUC of the worst classifier of each network; 0 for no network.
+    missing : what is not computed in this run (``second``) -> the reason.
+
+    """
+
+    dataset: str
+    label: str
+    network: str
+    other: str | None
+    size: int
+    trained: pd.DataFrame
+    fully_random: pd.DataFrame
+    semi_random: dict[str, pd.DataFrame]
+    second: pd.DataFrame | None
+    validation: pd.DataFrame | None
+    best_normgrad: str
+    baselines: pd.DataFrame
+    ceilings: pd.DataFrame
+    published: dict[str, pd.DataFrame]
+    published_validation: pd.DataFrame | None = None
+    plain_silu: pd.DataFrame | None = None
+    validation_auc: dict[int, float] = field(default_factory=dict)
+    auc_low: float = 0.0
+    other_auc_low: float = 0.0
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def states(self) -> dict[str, pd.DataFrame]:
+        """The papers' columns: FR, SR (one a pretext) and Repeated."""
+        return {"FR": self.fully_random, **self.semi_random, "Repeated": self.trained}
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """Rows of the seed with the best validation AUC."""
+        return self.trained[self.trained["seed"] == max(self.validation_auc, key=self.validation_auc.get)]
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods that the trained network is explained by, in their order."""
+        return list(self.trained["method"].unique())
+
+    @property
+    def chance(self) -> float:
+        """Mean share of the picture that counts as a hit."""
+        return float(scores.baseline_scores(self.baselines).loc["chance", "mean"])
+
+    @property
+    def variants(self) -> list[str]:
+        """The published program, and every single defect that acts on this data set."""
+        return ["published", *(name for name in ALONE if name != "S3" or self.dataset in MASKED)]
+
+    def ceiling(self, smoothed: bool) -> float:
+        """Grid ceiling of the last layer."""
+        return float(self.ceilings.query("single and smoothed == @smoothed")["ceiling"].min())
+
+    def by_program(self, variant: str) -> dict[str, pd.DataFrame]:
+        """Rows by state, and of the second network, by a published program or with one defect."""
+        frames = self.states | {"second": self.second}
+        return {name: scores.with_variant(frames[name], rows, variant) for name, rows in self.published.items()}
+
+
+def reason_not_possible(study: Study, dataset: str) -> str:
+    """Reason why there is no pointing game on a data set in this run; empty where it is possible."""
+    if not study.profile.networks(dataset):
+        return study.profile.missing.get(dataset, f"the {study.profile.name} profile trains no network on it")
+    return "" if study.data(dataset).has_truth("test") else "its test split has no masks"
+
+
+def best_normgrad(study: Study, dataset: str, otherwise: str | None = None) -> str | None:
+    """The NormGrad variant of the highest smoothed score on validation, or ``otherwise`` without masks there."""
+    if not study.data(dataset).has_truth("val"):
+        return otherwise
+    return scores.best_on_validation(observations(study, _trained(study, dataset, split="val")))
+
+
+def observed(study: Study, setup: Setup) -> Path:
+    """Entry of the pointing game of one network.
+
+    Trained networks are explained for the class that they predict. What untrained ones predict is arbitrary, so both
+    classes are explained, on one image of each unit.
+    """
+    targets = None if setup.state == "trained" else [0, 1]
+    return _explained(study, f"{MODULE}.observe.observe", setup, targets=targets)
+
+
+def published(study: Study, setup: Setup) -> Path:
+    """Entry of the pointing game of one network by the published programs, all variants in one pass.
+
+    Only what changes NormGrad is computed for networks other than the trained primary one: claims 4 and 5 need no more.
+    """
+    if setup.split == "val":
+        variants = ["published_midl"]
+    elif setup.state != "trained" or setup.network != study.profile.networks(setup.dataset)[0]:
+        variants = ["published", "S5", "S7"]
+    else:
+        midl = ["published_midl"] if setup.dataset == "object_cxr" else []
+        variants = ["published", *midl, *(name for name in ALONE if name != "S3")]
+    return _explained(study, f"{MODULE}.published.observe", setup, variants=variants)
+
+
+def transposed(study: Study, setup: Setup) -> Path:
+    """Entry of the pointing game of one network against transposed masks (S3)."""
+    arguments = {"prepared": study.prepared(setup.dataset), "split": setup.split, "tolerance": recipes.TOLERANCE}
+    return study.store.path(f"{MODULE}.published.transposed", observed=observed(study, setup), **arguments)
+
+
+def plain_silu(study: Study, setup: Setup) -> Path:
+    """Entry of the pointing game of the guided methods with SiLU left as it is."""
+    return _explained(study, f"{MODULE}.observe.observe", setup, methods=list(GUIDED), targets=None, silu="plain")
+
+
+def baselines(study: Study, dataset: str) -> Path:
+    """Entry of the pointing game of baselines without a network, and of chance."""
+    arguments = {"prepared": study.prepared(dataset), "split": "test", "tolerance": recipes.TOLERANCE}
+    return study.store.path(f"{MODULE}.baselines.baselines", **arguments)
+
+
+def ceilings(study: Study, dataset: str) -> Path:
+    """Entry of the grid ceilings of the saliency layers of the primary network."""
+    network, *_ = study.profile.networks(dataset)
+    arguments = {"prepared": study.prepared(dataset), "split": "test", "rule": RULE, "network": network}
+    return study.store.path(f"{MODULE}.baselines.ceilings", **arguments)
+
+
+def _explained(study: Study, function: str, setup: Setup, **arguments) -> Path:
+    once = setup.state != "trained"
+    return study.store.path(
+        function,
+        prepared=study.prepared(setup.dataset),
+        network=Network(setup.network, setup.state, setup.seed, _weights(study, setup)),
+        images=Images(setup.split, once, study.profile.untrained if once else None),
+        rule=RULE,
+        batch=study.profile.maps_batch,
+        **arguments,
+    )
+
+
+def _weights(study: Study, setup: Setup) -> Path | str | None:
+    if setup.training is None:
+        return setup.task if setup.state == "semi_random" else None
+    return study.train(setup.training) / "weights.pt"
+
+
+def _trained(study: Study, dataset: str, place: int = 0, split: str = "test") -> list[Setup]:
+    """Every seed of the primary (place 0) or second (1) network; none where the profile has no such network."""
+    return [
+        Setup(dataset, network, "trained", seed, split)
+        for network in study.profile.networks(dataset)[place : place + 1]
+        for seed in study.profile.seeds(dataset, network)
+    ]
+
+
+def _untrained(study: Study, dataset: str) -> dict[str, list[Setup]]:
+    """Untrained heads: FR, and SR of every backbone."""
+    network, heads = study.profile.networks(dataset)[0], range(study.profile.heads)
+    setups = {"FR": [Setup(dataset, network, "fully_random", head) for head in heads]}
+    for name, task in study.backbones(network).items():
+        setups[name] = [Setup(dataset, network, "semi_random", head, task=task) for head in heads]
+    return setups
+
+
+def _by_state(study: Study, dataset: str) -> dict[str, list[Setup]]:
+    """What the published programs explain: they have one pretrained backbone."""
+    untrained = dict(list(_untrained(study, dataset).items())[:2])
+    second = _trained(study, dataset, 1)
+    return untrained | {"Repeated": _trained(study, dataset)} | ({"second": second} if second else {})
+
+
+def observations(
+    study: Study, setups: Iterable[Setup], entry: Callable[[Study, Setup], Path] = observed
+) -> pd.DataFrame:
+    """Rows of several networks, one below the other."""
+    parts = [read_frame(entry(study, setup) / FRAME) for setup in setups]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def jobs(study: Study) -> list[Job]:
+    """The heavy work of the chapter, one job an entry; where the game is not possible a job has no entries."""
+    made = []
+    for dataset in recipes.IMAGES:
+        if not study.profile.networks(dataset):
+            continue
+        trained, second = _trained(study, dataset), _trained(study, dataset, 1)
+        validation = _trained(study, dataset, split="val")
+        untrained = [setup for setups in _untrained(study, dataset).values() for setup in setups]
+        shown = ("03_saliency", *READERS, "A1_localisation")
+        made += [_job("observe", observed, setup, shown) for setup in validation + trained[:1]]
+        made += [_job("observe", observed, setup) for setup in trained[1:] + untrained + second]
+        by_state = [setup for setups in _by_state(study, dataset).values() for setup in setups]
+        made += [_job("published", published, setup) for setup in by_state]
+        if dataset in MASKED:
+            made += [_job("transposed", transposed, setup, needs=(f"observe:{setup.name}",)) for setup in by_state]
+        else:
+            made += [_job("published", published, setup, READERS[1:]) for setup in validation]
+        if second and second[0].network == "efficientnet_b0":
+            made += [_job("plain_silu", plain_silu, setup, READERS[1:]) for setup in second]
+        entries, needs = partial(_without_network, dataset=dataset), (f"data:{dataset}",)
+        made.append(Job(f"baselines:{dataset}", entries, needs, READERS))
+    return made
+
+
+def _job(
+    kind: str, entry: Callable, setup: Setup, notebooks: tuple[str, ...] = READERS, needs: tuple[str, ...] = ()
+) -> Job:
+    training = (f"train:{setup.training}",) if setup.training else ()
+    needs = (f"data:{setup.dataset}", *training, *needs)
+    return Job(f"{kind}:{setup.name}", partial(_where_possible, entry=entry, setup=setup), needs, notebooks)
+
+
+def _where_possible(study: Study, entry: Callable[[Study, Setup], Path], setup: Setup) -> list[Path]:
+    if reason_not_possible(study, setup.dataset) or not study.data(setup.dataset).has_truth(setup.split):
+        return []
+    return [entry(study, setup)]
+
+
+def _without_network(study: Study, dataset: str) -> list[Path]:
+    return [] if reason_not_possible(study, dataset) else [baselines(study, dataset), ceilings(study, dataset)]
+
+
+def read(study: Study, datasets: Iterable[str] = recipes.IMAGES) -> tuple[dict[str, PointingGame], dict[str, str]]:
+    """Pointing games of the data sets, and why it is not possible on the others.
+
+    Where a data set has no ground truth on validation, the NormGrad variant is the first data set's.
+    """
+    games, missing = {}, {}
+    for dataset in datasets:
+        if reason := reason_not_possible(study, dataset):
+            missing[dataset] = reason
+            continue
+        otherwise = next((game.best_normgrad for game in games.values()), None)
+        games[dataset] = _game(study, dataset, otherwise)
+    return games, missing
+
+
+def _game(study: Study, dataset: str, otherwise: str | None) -> PointingGame:
+    network, other = [*study.profile.networks(dataset), None][:2]
+    trained, second = _trained(study, dataset), _trained(study, dataset, 1)
+    validation = _trained(study, dataset, split="val") if study.data(dataset).has_truth("val") else []
+    fully_random, *semi_random = (observations(study, setups) for setups in _untrained(study, dataset).values())
+    programs = {name: observations(study, setups, published) for name, setups in _by_state(study, dataset).items()}
+    if dataset in MASKED:
+        for name, setups in _by_state(study, dataset).items():
+            rows = observations(study, setups, transposed).assign(variant="S3")
+            programs[name] = pd.concat([programs[name], rows], ignore_index=True)
+    midl = validation and dataset not in MASKED
+    silu = second and other == "efficientnet_b0"
+    reason = study.profile.missing.get(f"{dataset}-efficientnet_b0", "one network only")
+    return PointingGame(
+        dataset=dataset,
+        label=LABELS[dataset],
+        network=network,
+        other=other,
+        size=study.data_sets[dataset].size,
+        trained=observations(study, trained),
+        fully_random=fully_random,
+        semi_random=dict(zip(study.backbones(network), semi_random, strict=True)),
+        second=observations(study, second) if second else None,
+        validation=observations(study, validation) if validation else None,
+        best_normgrad=best_normgrad(study, dataset, otherwise),
+        baselines=read_frame(baselines(study, dataset) / FRAME),
+        ceilings=read_frame(ceilings(study, dataset) / FRAME),
+        published=programs,
+        published_validation=observations(study, validation, published) if midl else None,
+        plain_silu=observations(study, second, plain_silu) if silu else None,
+        validation_auc={
+            setup.seed: read_frame(study.train(setup.training) / "history.csv")["val_auc"].max() for setup in trained
+        },
+        auc_low=_auc_low(study, trained),
+        other_auc_low=_auc_low(study, second),
+        missing={} if second else {"second": reason},
+    )
+
+
+def _auc_low(study: Study, setups: list[Setup]) -> float:
+    """Lower bound over units of the test AUC of the worst classifier; 0 for none."""
+    bounds = []
+    for setup in setups:
+        units = study.data(setup.dataset).records("test")["unit"]
+        rows = read_frame(study.train(setup.training) / "predictions.csv").query("split == 'test'")
+        bounds.append(metrics.auc(rows["label"].to_numpy(), rows["probability"].to_numpy(), groups=units)[1])
+    return min(bounds, default=0.0)

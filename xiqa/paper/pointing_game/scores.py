@@ -1,8 +1,8 @@
-"""Tables of the explainability study: group-bys of the observations, each number with its interval.
+"""Scores of the pointing game: group-bys of the observations, each number with its interval.
 
 Scores are means over independent units (radiographs, patients) of the share of a unit's images that hit. With one
 network, and every image a unit of its own, the interval is Wilson's; otherwise it is over units and seeds together
-(:func:`xiqa.metrics.crossed_mean`): frames of one patient are not independent.
+(:func:`xiqa.metrics.intervals.crossed_mean`): frames of one patient are not independent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 
 from xiqa.metrics.intervals import crossed_mean, wilson
+from xiqa.saliency.names import METHOD_NAMES
 
 NORMGRAD = tuple(
     f"normgrad_{v}_{kind}" for v in ("bias", "scaling", "conv1x1", "conv3x3") for kind in ("single", "combined")
 )
-RIVALS = ("gradcam", "guided_gradcam", "guided_backprop", "input_x_gradient")
+OTHERS = ("gradcam", "guided_gradcam", "guided_backprop", "input_x_gradient")
+
+
+def further(frame: pd.DataFrame) -> list[str]:
+    """Methods of observations that are registered beside those of the papers."""
+    return [method for method in frame["method"].unique() if method not in METHOD_NAMES]
 
 
 def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> dict[str, float]:
@@ -27,15 +33,15 @@ def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | N
     table = outcomes(frame, method, smoothed, tolerance)
     alone = bool((table.index.get_level_values("unit") == table.index.get_level_values("image")).all())
     units, images = by_unit(table), len(table.dropna())
-    found = crossed_mean(units.to_numpy())
-    found["low"], found["high"] = max(found["low"], 0.0), min(found["high"], 1.0)
+    mean = crossed_mean(units.to_numpy())
+    mean["low"], mean["high"] = max(mean["low"], 0.0), min(mean["high"], 1.0)
     if len(units):
-        found["mean"] = float(units.to_numpy().mean())
-    if (alone and table.shape[1] == 1) or (len(units) and found["low"] == found["high"] and found["mean"] in (0, 1)):
-        found["low"], found["high"] = wilson(found["mean"] * len(units) if len(units) else 0, len(units))
-    chosen = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
-    degenerate = int((chosen["outcome"] == "degenerate").sum())
-    return found | {"images": images, "units": len(units), "degenerate": degenerate}
+        mean["mean"] = float(units.to_numpy().mean())
+    if (alone and table.shape[1] == 1) or (len(units) and mean["low"] == mean["high"] and mean["mean"] in (0, 1)):
+        mean["low"], mean["high"] = wilson(mean["mean"] * len(units) if len(units) else 0, len(units))
+    rows = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
+    degenerate = int((rows["outcome"] == "degenerate").sum())
+    return mean | {"images": images, "units": len(units), "degenerate": degenerate}
 
 
 def scores(frames: dict[str, pd.DataFrame], methods: Iterable[str], tolerance: float | None = None) -> pd.DataFrame:
@@ -60,18 +66,18 @@ def over_tolerances(frame: pd.DataFrame, methods: Iterable[str], tolerances: Seq
     return pd.DataFrame(rows)
 
 
-def rival_scores(rivals: pd.DataFrame) -> pd.DataFrame:
-    """Scores of rivals that see no network, a row a method; chance is known exactly and has no interval."""
-    frame = rivals.assign(seed=0)
+def baseline_scores(baselines: pd.DataFrame) -> pd.DataFrame:
+    """Scores of baselines without a network, indexed by method; chance is exact and has no interval."""
+    frame = baselines.assign(seed=0)
     rows = [{"method": method, **score(frame, method, smoothed=False)} for method in frame["method"].unique()]
-    found = pd.DataFrame(rows).set_index("method")
-    found.loc[["chance"], ["low", "high"]] = np.nan
-    return found
+    table = pd.DataFrame(rows).set_index("method")
+    table.loc[["chance"], ["low", "high"]] = np.nan
+    return table
 
 
 def best_on_validation(frame: pd.DataFrame, candidates: Sequence[str] = NORMGRAD) -> str:
-    """The NormGrad variant that speaks for NormGrad: highest smoothed score on the validation split."""
-    # A variant without a verdict (a constant map) speaks for nobody.
+    """The NormGrad variant of the highest smoothed score on the validation split."""
+    # A variant without a verdict (constant maps) is never the best.
     return max(candidates, key=lambda method: np.nan_to_num(score(frame, method, smoothed=True)["mean"], nan=-1))
 
 
@@ -97,8 +103,8 @@ def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, flo
     dictionary of dom, and the signed difference with its 90 % interval over units: difference, low, high.
 
     """
-    found = crossed_mean(between(first, second, method), confidence=0.90)
-    return {"dom": abs(found["mean"]), "difference": found["mean"], "low": found["low"], "high": found["high"]}
+    mean = crossed_mean(between(first, second, method), confidence=0.90)
+    return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}
 
 
 def between(first: pd.DataFrame, second: pd.DataFrame, method: str) -> np.ndarray:
@@ -111,17 +117,55 @@ def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float 
 
     With ``tolerance`` the outcome is read from the distance, which serves every tolerance; without, from the score.
     """
-    chosen = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
-    score = chosen["score"]
+    rows = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
+    score = rows["score"]
     if tolerance is not None:
-        score = (chosen["distance"] < tolerance).astype(float).where(chosen["distance"].notna())
-    groups = chosen.assign(value=score).groupby(["unit", "image", "seed"], dropna=False)
+        score = (rows["distance"] < tolerance).astype(float).where(rows["distance"].notna())
+    groups = rows.assign(value=score).groupby(["unit", "image", "seed"], dropna=False)
     return groups["value"].mean().unstack("seed")
 
 
 def by_unit(table: pd.DataFrame) -> pd.DataFrame:
     """Mean of each independent unit's images (units x seeds) of a table of ``outcomes``.
 
-    Images without a verdict in some seed are left out, so that every seed speaks of the same images.
+    Images without a verdict in some seed are left out, so that every seed has the same images.
     """
     return table.dropna().groupby(level="unit", dropna=False).mean()
+
+
+def as_predicted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of observations that explain both classes, the rows of the class that the network predicts."""
+    return frame[(frame["target"] == -1) | (frame["target"] == frame["predicted"])]
+
+
+def with_variant(corrected: pd.DataFrame, published: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """Rows of a published variant: its own where it changes a method, the corrected ones elsewhere."""
+    own = as_predicted(published[published["variant"] == variant]).drop(columns="variant")
+    # The programs have no combined Grad-CAM.
+    replaced = {*own["method"].unique(), *(["gradcam_combined"] if variant.startswith("published") else [])}
+    left = as_predicted(corrected)
+    left = left[~left["method"].isin(replaced)]
+    return pd.concat([left, own], ignore_index=True) if len(own) else left
+
+
+def curve(
+    trained: pd.DataFrame, baselines: pd.DataFrame, methods: Iterable[str], tolerances: Sequence[float]
+) -> pd.DataFrame:
+    """Smoothed scores over tolerances: of all seeds together (seed "all"), of each, and of the constant point."""
+    frames = {"all": trained} | dict(list(trained.groupby("seed")))
+    parts = [over_tolerances(frame, methods, tolerances).assign(seed=str(seed)) for seed, frame in frames.items()]
+    fixed = baselines[baselines["method"] == "constant_point"].assign(seed=0, smoothed=True)
+    if len(fixed):
+        parts.append(over_tolerances(fixed, ["constant_point"], tolerances).assign(seed="all"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def consistency(states: dict[str, pd.DataFrame], methods: Iterable[str]) -> pd.DataFrame:
+    """Smoothed scores of every single network: a row a state, seed and method."""
+    parts = [
+        scores({state: part}, methods).assign(seed=seed)
+        for state, frame in states.items()
+        for seed, part in frame.groupby("seed")
+    ]
+    table = pd.concat(parts, ignore_index=True).rename(columns={"weights": "state"})
+    return table[table["smoothed"]]

@@ -1,11 +1,10 @@
-"""The randomisation test as one tidy table: what notebook 4 draws and tabulates.
+"""Observations of the randomisation test: similarity of maps as one tidy table, and some maps as pictures.
 
-Four kinds of rows, all of the same images and the class that the trained network predicted for them:
+The rows of four kinds are about the same images, and about the class that the trained network predicts for them:
 
-- ``cascade`` and ``independent``: the trained network's maps against those of its randomised copies (`xiqa.sanity.randomise`);
-- ``retrained``: against those of the same network trained with another seed, which is as alike as maps of two networks
-  that learned the same task are: the upper line;
-- ``chance``: against the trained network's maps of other images: the lower line.
+- ``cascade`` and ``independent``: maps of the trained network and of its randomised copies (`xiqa.sanity`);
+- ``retrained``: maps of the trained network and of the same network trained with another seed (the upper line);
+- ``chance``: maps of the trained network of this image and of other images (the lower line).
 """
 
 from pathlib import Path
@@ -16,78 +15,97 @@ import torch
 
 from xiqa import models, sanity
 from xiqa.data.arrays.images import Prepared
+from xiqa.models.devices import device
 from xiqa.sanity import similarity
-from xiqa.training.loop import device
+from xiqa.sanity.randomise import COLUMNS, SignedMaps
+
+MAPS = "maps.npz"
 
 
 def randomisation(
     prepared: Path,
-    weights: Path,
     network: str,
-    other: Path | None,
+    weights: Path,
+    second: Path | None,
     split: str,
     count: int,
     methods: list[str],
     seed: int,
-    repeats: int,
     batch: int,
 ) -> pd.DataFrame:
-    """Store function: randomise one trained network block by block and compare its maps.
+    """Store function: randomise a trained network block by block and compare its maps.
 
     Parameters
     ----------
     prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
-    weights : weights file of the trained network.
-    network : its name.
-    other : weights file of the same network trained with another seed; None leaves the upper line out.
-    split, count : how many images of which split, in its order. Only images with an object (or a fault), the first of
-        each independent unit: so images are units here, and intervals over them are honest.
+    network, weights : name and weights file of the trained network.
+    second : weights file of the same network trained with another seed; None for no upper line.
+    split, count : the first ``count`` images of a split that have an object (or a fault), one of each independent unit.
     methods : names of saliency methods.
-    seed, repeats : the new parameters are drawn ``repeats`` times, from ``seed`` upwards.
-    batch : images explained together.
+    seed : of the new parameters.
+    batch : number of images explained together; fixed, so that numbers repeat.
 
     Returns
     -------
-    DataFrame, a row an image, method and step, with the columns kind, repeat (seed of the draw), step and layer (-1 and
-    "-" for ``retrained`` and ``chance``), image, unit, predicted (class explained), and those of
-    :func:`xiqa.sanity.cascade`.
+    DataFrame, a row an image, method and step, with the columns kind, repeat (``seed``), step and layer (-1 and "-" for
+    ``retrained`` and ``chance``), image, unit, predicted (class explained), and those of :func:`xiqa.sanity.cascade`.
 
     Raises
     ------
     ValueError : the split has no image with an object.
 
     """
-    data, where = Prepared(prepared), device()
+    data = Prepared(prepared)
     records, rows = data.records(split), chosen(data, split, count)
-    images = models.normalise(torch.from_numpy(np.ascontiguousarray(data.images(split)[rows])).to(where))
-    model = models.network(network, "trained", weights=weights).to(where)
-    given = {"methods": methods, "batch": batch}
+    images, model = _inputs(data, split, rows), _load(network, weights)
     parts = [
-        function(model, images, seed=draw, **given).assign(kind=kind, repeat=draw)
-        for draw in range(seed, seed + repeats)
-        for kind, function in (("cascade", sanity.cascade), ("independent", sanity.independent))
+        function(model, images, methods, seed=seed, batch=batch).assign(kind=function.__name__)
+        for function in (sanity.cascade, sanity.independent)
     ]
-    trained = [sanity.explained(model, some, methods) for some in images.split(batch)]
-    if other is not None:
-        second = models.network(network, "trained", weights=other).to(where)
-        found = _retrained(second, trained, images.split(batch), methods)
-        parts.append(found.assign(kind="retrained", repeat=seed, step=-1, layer="-"))
-    parts.append(_chance(trained, methods, seed).assign(kind="chance", repeat=seed, step=-1, layer="-", flipped=False))
+    trained = [sanity.signed_maps(model, some, methods) for some in images.split(batch)]
+    if second is not None:
+        retrained = _retrained(_load(network, second), trained, images.split(batch), methods)
+        parts.append(retrained.assign(kind="retrained", step=-1, layer="-"))
+    parts.append(_chance(trained, methods, seed).assign(kind="chance", step=-1, layer="-", flipped=False))
     frame = pd.concat(parts, ignore_index=True)
-    which = frame["image"].to_numpy()
-    predicted = torch.cat([part.predicted for part in trained]).numpy()
-    names = {name: records[name].to_numpy()[rows][which] for name in ("image", "unit")}
-    columns = ["kind", "repeat", *sanity.COLUMNS[:4], "unit", "predicted", *sanity.COLUMNS[4:]]
-    return frame.assign(**names, predicted=predicted[which])[columns]
+    number = frame["image"].to_numpy()
+    predicted = torch.cat([part.predicted for part in trained]).numpy()[number]
+    names = {name: records[name].to_numpy()[rows][number] for name in ("image", "unit")}
+    columns = ["kind", "repeat", *COLUMNS[:4], "unit", "predicted", *COLUMNS[4:]]
+    return frame.assign(**names, predicted=predicted, repeat=seed)[columns]
+
+
+def cascade_maps(
+    folder: Path,
+    prepared: Path,
+    network: str,
+    weights: Path,
+    second: Path | None,
+    split: str,
+    methods: list[str],
+    seed: int,
+) -> None:
+    """Store function: maps of the first image of `randomisation` at every step of the cascade, as ``maps.npz``.
+
+    Parameters as of `randomisation`. The file holds ``row`` (position of the image in its split), ``methods``, and for
+    each step ("trained", "head" ... , "retrained") an array (methods, H, W), float32.
+    """
+    data = Prepared(prepared)
+    rows = chosen(data, split, 1)
+    image, target, maps = _inputs(data, split, rows), None, {}
+    for _, block, model in sanity.randomised(_load(network, weights), seed=seed):
+        explained = sanity.signed_maps(model, image, methods, target)
+        target, maps["trained" if block == "none" else block] = explained.target, explained.maps
+    if second is not None:
+        maps["retrained"] = sanity.signed_maps(_load(network, second), image, methods, target).maps
+    arrays = {step: np.stack([values[name][0].float().numpy() for name in methods]) for step, values in maps.items()}
+    np.savez_compressed(Path(folder) / MAPS, row=rows[0], methods=np.array(methods), **arrays)
 
 
 def chosen(data: Prepared, split: str, count: int) -> np.ndarray:
-    """Rows of the first ``count`` images with an object, the first of each unit.
+    """Rows of the first ``count`` images with an object, the first of each unit; ValueError if there is none.
 
-    Raises
-    ------
-    ValueError : the split has no image with an object.
-
+    So images are independent units, and intervals over images are valid.
     """
     records = data.records(split)
     rows = records[records["label"] == 1].drop_duplicates("unit").index.to_numpy()[:count]
@@ -96,62 +114,35 @@ def chosen(data: Prepared, split: str, count: int) -> np.ndarray:
     return rows
 
 
+def _inputs(data: Prepared, split: str, rows: np.ndarray) -> torch.Tensor:
+    return models.normalise(torch.from_numpy(np.ascontiguousarray(data.images(split)[rows])).to(device()))
+
+
+def _load(network: str, weights: Path) -> torch.nn.Module:
+    return models.network(network, "trained", weights=weights).to(device())
+
+
 def _retrained(
-    second: torch.nn.Module, trained: list[sanity.Explained], batches: tuple[torch.Tensor, ...], methods: list[str]
+    second: torch.nn.Module, trained: list[SignedMaps], batches: tuple[torch.Tensor, ...], methods: list[str]
 ) -> pd.DataFrame:
-    """The second network's maps of the class that the first predicted, compared with the first's."""
+    """Similarity to the maps of the second network, of the class that the first predicts."""
     parts, before = [], 0
     for first, images in zip(trained, batches, strict=True):
-        found = sanity.alike(first, sanity.explained(second, images, methods, first.target))
-        parts.append(found.assign(image=found["image"] + before))
+        rows = sanity.compare(first, sanity.signed_maps(second, images, methods, first.target))
+        parts.append(rows.assign(image=rows["image"] + before))
         before += len(images)
     return pd.concat(parts, ignore_index=True)
 
 
-def _chance(trained: list[sanity.Explained], methods: list[str], seed: int) -> pd.DataFrame:
-    """Each map against the maps of other images."""
+def _chance(trained: list[SignedMaps], methods: list[str], seed: int) -> pd.DataFrame:
+    """Similarity of each map to the maps of other images."""
     parts = []
     for method in methods:
-        line = similarity.chance_line(torch.cat([part.maps[method] for part in trained]), seed=seed)
+        line = similarity.chance_line(torch.cat([part.maps[method] for part in trained]), seed)
         if method in trained[0].signed:
             signed = torch.cat([part.signed[method] for part in trained])
-            left, right = similarity.pairs(range(len(signed)), seed=seed)
-            alike = pd.Series(similarity.spearman(signed[left], signed[right])).groupby(left).mean()
-            line["spearman_signed"] = alike.reindex(line["image"])
+            left, right = similarity.pairs(len(signed), seed)
+            means = pd.Series(similarity.spearman(signed[left], signed[right])).groupby(left).mean()
+            line["spearman_signed"] = means.reindex(line["image"])
         parts.append(line.assign(method=method))
     return pd.concat(parts, ignore_index=True)
-
-
-def along(
-    prepared: Path,
-    weights: Path,
-    network: str,
-    other: Path | None,
-    split: str,
-    methods: list[str],
-    seed: int,
-    place: int = 0,
-) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
-    """Maps of one image down the cascade, to look at; arguments as of `randomisation`.
-
-    ``place`` says which of the images that `randomisation` explains.
-
-    Returns
-    -------
-    row of the image in its split; step ("trained", "head" ... , "retrained") -> method -> map (H, W).
-
-    """
-    data, where = Prepared(prepared), device()
-    row = int(chosen(data, split, place + 1)[place])
-    picture = models.normalise(torch.from_numpy(np.asarray(data.images(split)[[row]])).to(where))
-    model = models.network(network, "trained", weights=weights).to(where)
-    target, found = None, {}
-    for _, block, forgetful in sanity.randomised(model, seed=seed):
-        seen = sanity.explained(forgetful, picture, methods, target)
-        target = seen.target
-        found["trained" if block == "none" else block] = {name: maps[0] for name, maps in seen.maps.items()}
-    if other is not None:
-        second = models.network(network, "trained", weights=other).to(where)
-        seen = sanity.explained(second, picture, methods, target)
-        found["retrained"] = {name: maps[0] for name, maps in seen.maps.items()}
-    return row, found

@@ -1,73 +1,121 @@
-"""Tables and curves of the randomisation test."""
+"""Table and curves of the randomisation test."""
 
-import numpy as np
 import pandas as pd
 
 from xiqa.metrics.intervals import crossed_mean, wilson
-from xiqa.sanity import similarity
+from xiqa.paper.numbers import cell
+from xiqa.paper.sanity_checks.results import SanityChecks
+from xiqa.saliency.names import METHOD_NAMES
 
-MEASURES = ("spearman", "spearman_signed", "ssim", "hog")
+MEASURES = {"spearman": "Spearman", "ssim": "SSIM", "hog": "HOG (Spearman)"}
 STAGES = ("head random", "all random", "one block random", "other image", "retrained")
 EXCESS = "all random - other image"
+UNCHANGED = 0.95  # Spearman from which on two maps count as the same
+FLIPPED = {"measure": "share of images", "method": "another class predicted"}
 
 
-def curve(frame: pd.DataFrame, measures: tuple[str, ...] = similarity.MEASURES) -> pd.DataFrame:
+def randomisation(checks: SanityChecks) -> tuple[pd.DataFrame, str]:
+    """Table of the stages of the randomisation test: a row a data set, measure and method."""
+    parts = []
+    for label, rows in checks.rows.items():
+        numbers = pd.concat([stages(rows), flips(rows)], ignore_index=True)
+        numbers["cell"] = [cell(interval, digits=2) for interval in numbers[["mean", "low", "high"]].to_numpy()]
+        table = numbers.pivot(index=["measure", "method"], columns="stage", values="cell")
+        table["degenerate"] = table.index.get_level_values("method").map(degenerate(rows))
+        order = numbers.drop_duplicates(["measure", "method"])[["measure", "method"]]
+        parts.append(table.reindex(pd.MultiIndex.from_frame(order)).reset_index().assign(**{"data set": label}))
+    table = pd.concat(parts, ignore_index=True).fillna("-").replace({"method": METHOD_NAMES, "measure": MEASURES})
+    images = ", ".join(f"{rows['unit'].nunique()} on {label}" for label, rows in checks.rows.items())
+    caption = (
+        "Similarity to the trained network's map of the same image and class, mean and 95 % interval over images "
+        f"({images}), after the head, all blocks, or one block (mean over blocks) were drawn anew; beside it the "
+        "similarity to maps of other images, and to maps of the same network trained with another seed. Degenerate: "
+        "maps along the cascade that are constant and have no similarity. The last row of a data set is the share of "
+        "images with another predicted class."
+    )
+    return table[["data set", "measure", "method", *STAGES, EXCESS, "degenerate"]], caption
+
+
+def curve(frame: pd.DataFrame) -> pd.DataFrame:
     """Means along the cascade: a row a measure, method and step, and one each for ``retrained`` and ``chance``.
+
+    Parameters
+    ----------
+    frame : rows of :func:`xiqa.paper.sanity_checks.observe.randomisation`.
 
     Returns
     -------
-    DataFrame with the columns measure, kind, method, step, layer, mean, low, high (95 % over images, and over draws if
-    there are several), units, degenerate (pairs without a similarity).
+    DataFrame with the columns measure, kind, method, step, layer, mean, low, high (95 % over images), units, degenerate
+    (pairs without a similarity).
 
     """
-    shown = frame[frame["kind"] != "independent"]
-    groups = shown.groupby(["kind", "method", "step", "layer"], sort=False)
+    groups = frame[frame["kind"] != "independent"].groupby(["kind", "method", "step", "layer"], sort=False)
     return pd.DataFrame(
         [
             {"measure": measure, **dict(zip(("kind", "method", "step", "layer"), key, strict=True))}
             | _mean(_by_unit(rows, measure))
             | {"degenerate": int(rows["degenerate"].sum())}
-            for measure in measures
+            for measure in MEASURES
             for key, rows in groups
         ]
     )
 
 
-def overview(frame: pd.DataFrame, measures: tuple[str, ...] = similarity.MEASURES) -> pd.DataFrame:
-    """The table in numbers: a row a measure and method, and a column a stage of (mean, low, high) over images.
+def stages(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean similarity by stage: a row a measure, method and stage.
 
-    The columns are those of ``STAGES``; then ``EXCESS``, paired by image: above 0 the map of a network that knows
-    nothing is more like the trained one's than chance, so part of the map is the picture's and not the network's; and
-    ``degenerate``, "3 of 48": pairs along the cascade without a similarity.
+    The stages are those of ``STAGES`` and ``EXCESS``, the difference of two of them, paired by image. Above 0 the map
+    of a network without any training is more similar to the trained one's map than maps of other images are.
+
+    Returns
+    -------
+    DataFrame with the columns measure, method, stage, mean, low, high (95 % over images), units.
+
     """
     rows = []
-    for measure in measures:
-        for method, found in frame.groupby("method", sort=False):
-            stages = {name: _by_unit(part, measure) for name, part in _stages(found).items()}
-            cells = {name: _mean(values) for name, values in stages.items()}
-            excess = stages["all random"].sub(stages["other image"].mean(axis=1), axis=0)
-            cascade = found[(found["kind"] == "cascade") & (found["step"] > 0)]["degenerate"]
-            rows.append(
-                {"measure": measure, "method": method, **cells, EXCESS: _mean(excess)}
-                | {"degenerate": f"{int(cascade.sum())} of {len(cascade)}"}
-            )
+    for measure in MEASURES:
+        for method, part in frame.groupby("method", sort=False):
+            values = {stage: _by_unit(some, measure) for stage, some in _stages(part).items()}
+            values[EXCESS] = values["all random"].sub(values["other image"].mean(axis=1), axis=0)
+            rows += [
+                {"measure": measure, "method": method, "stage": stage} | _mean(some) for stage, some in values.items()
+            ]
     return pd.DataFrame(rows)
 
 
-def flips(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Share of images for which the other network predicts another class, by stage, with Wilson's interval."""
-    one = frame[frame["method"] == frame["method"].iloc[0]]
-    found = {}
-    for stage, rows in _stages(one).items():
-        # Draws and blocks of one image are not independent: each image counts once, by its share.
-        share = rows.groupby("unit")["flipped"].mean()
-        low, high = wilson(share.sum(), len(share))
-        known = len(share) > 0 and stage != "other image"
-        found[stage] = dict(zip(("mean", "low", "high"), (share.mean(), low, high), strict=True)) if known else _NOTHING
-    return found
+def degenerate(frame: pd.DataFrame) -> dict[str, str]:
+    """Pairs of maps along the cascade without a similarity, by method: ``3 of 48``."""
+    pairs = frame[(frame["kind"] == "cascade") & (frame["step"] > 0)].groupby("method")["degenerate"]
+    return {method: f"{int(values.sum())} of {len(values)}" for method, values in pairs}
 
 
-_NOTHING = dict.fromkeys(("mean", "low", "high"), np.nan)
+def flips(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of images for which the other network predicts another class, by stage, with Wilson's interval.
+
+    Blocks of one image are not independent, so each image counts once, by its share of blocks. Columns as of `stages`.
+    """
+    rows = []
+    for stage, part in _stages(frame[frame["method"] == frame["method"].iloc[0]]).items():
+        if stage != "other image":
+            shares = part.groupby("unit")["flipped"].mean()
+            low, high = wilson(shares.sum(), len(shares))
+            rows.append({**FLIPPED, "stage": stage, "mean": shares.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def summary(checks: SanityChecks) -> pd.DataFrame:
+    """Methods whose maps do not depend on the head, or on any training (both by Spearman); a column a data set."""
+    columns = {}
+    for label, rows in checks.rows.items():
+        numbers = stages(rows).query("measure == 'spearman'").set_index("method")
+        methods = {
+            f"similarity above {UNCHANGED} with a new head": numbers.query(
+                "stage == 'head random' and mean > @UNCHANGED"
+            ),
+            "all blocks drawn anew: more similar than other images": numbers.query("stage == @EXCESS and low > 0"),
+        }
+        columns[label] = {name: "; ".join(map(METHOD_NAMES.get, part.index)) for name, part in methods.items()}
+    return pd.DataFrame(columns).replace("", "none")
 
 
 def _stages(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -88,5 +136,5 @@ def _by_unit(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def _mean(values: pd.DataFrame) -> dict[str, float]:
-    found = crossed_mean(values.to_numpy())
-    return {name: found[name] for name in ("mean", "low", "high")} | {"units": found["images"]}
+    interval = crossed_mean(values.to_numpy())
+    return {name: interval[name] for name in ("mean", "low", "high")} | {"units": interval["images"]}

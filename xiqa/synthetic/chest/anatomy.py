@@ -1,4 +1,4 @@
-"""The soft parts of the thorax: who the subject is, torso, lungs, mediastinum, diaphragm, gas and breasts."""
+"""The soft parts of the thorax: the subject, torso, lungs, mediastinum, diaphragm, gas and breasts."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ DEPTH = 8.0  # mm in front of the body's mid-plane: the common centre of the med
 
 @dataclass
 class Subject:
-    """Measures of one person in millimetres, and how they stand before the detector."""
+    """Measures of one person in millimetres, and the position before the detector."""
 
     width: float  # half width of the rib cage
     tall: float  # stretch along y
     deep: float  # stretch along z
     fat: float  # mm of tissue around the rib cage
     dome: float  # y of the top of the right dome of the diaphragm
-    step: float  # how much lower the left one stands
+    step: float  # height of the right above the left dome
     heart: float  # size of the heart
     sharp: float  # depth of the costophrenic angles
     bone: float  # density of bone
@@ -101,12 +101,12 @@ def torso(view: View, person: Subject, rng: np.random.Generator) -> np.ndarray:
 
 
 def superellipse(u: np.ndarray, power: float) -> np.ndarray:
-    """Half height of the unit superellipse |u|^n + |v|^n = 1, 0 beside it."""
+    """Half height of the unit superellipse |u|^n + |v|^n = 1, 0 outside."""
     return np.maximum(1 - np.minimum(np.abs(u), 2) ** np.float32(power), 0) ** np.float32(1 / power)
 
 
 def shoulder_point(person: Subject, side: int) -> np.ndarray:
-    """Where the humeral head sits: x, y."""
+    """Centre of the humeral head: x, y."""
     return np.array([side * (person.width + 34), 42 * person.tall - person.shoulders * 0.5])
 
 
@@ -165,7 +165,7 @@ def lung(view: View, person: Subject, side: int, organs: np.ndarray, rng: np.ran
     inner = np.float32(width) * profile([(0, 0.22), (0.07, 0.18), (0.2, 0.1), (0.5, 0.06), (1, 0.03)], t)
     rounding = np.sqrt(np.maximum(1 - (1 - np.clip(t / 0.08, 0, 1)) ** 2, 0))
     middle, half = (outer + inner) / 2, (outer - inner) / 2 * rounding
-    # Towards the apex the outline closes around a point two thirds of the way in.
+    # Towards the apex the outline closes around a point at two thirds of its width.
     middle = middle - (1 - rounding) * (outer - inner) * np.float32(0.05)
     u = (x - middle) / np.maximum(half, np.float32(1e-3))
     section = np.where(u > 0, superellipse(u, 2.2), superellipse(u, 4.0))

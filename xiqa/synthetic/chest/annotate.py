@@ -1,4 +1,4 @@
-"""What is marked on a film: the pixels an object covers, and the shape a person would draw around it."""
+"""Annotation of a film: the pixels of an object, and a shape as a person draws it."""
 
 import numpy as np
 from PIL import Image

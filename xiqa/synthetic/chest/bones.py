@@ -18,7 +18,7 @@ def skeleton(view: View, person: Subject, rng: np.random.Generator, texture: np.
     parts = [ribs(view, person, rng)]
     for side in (-1, 1):
         parts += girdle(view, person, side, rng)
-    # The cortex is thin: along a long way through a rib seen edge-on there is mostly marrow.
+    # The cortex is thin: a long path through a rib seen edge-on is mostly marrow.
     bone = 20 * (1 - np.exp(splat(view, parts) / -20))
     for side in (-1, 1):
         at, shaft = humerus(view, person, side, rng)

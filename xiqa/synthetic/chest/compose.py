@@ -1,8 +1,8 @@
-"""One film: a subject, how they are exposed, what they wear, where it lies.
+"""One film: a subject, the exposure, the objects and their places.
 
-Everything random comes from streams of its own, keyed by seed, subject and purpose. A scene knows no label: each of
-the designated objects has a place over the lungs and one clear of them, and the label of a film chooses between the
-two. With the designated objects left off, films of either label are the same.
+Random numbers come from separate streams, keyed by seed, subject and purpose. A scene does not depend on the label:
+each designated object has a place over the lungs and one outside them, and the label of a film selects one of the
+two. Without the designated objects, films of either label are the same.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,15 +23,15 @@ from xiqa.synthetic.chest.strokes import Stroke
 VERSION = 2
 ANATOMY, TEXTURE, EXPOSURE, NOISE, PLACEMENT, ANNOTATION = 0, 1, 2, 3, 6, 7  # streams; 4, 5, 8 to 11 elsewhere
 
-# Attenuation in 1/mm at about 75 keV: soft tissue, and what bone (mixed) and calcification add to the path.
+# Attenuation in 1/mm at about 75 keV: soft tissue, and the additions of bone (mixed) and calcification.
 SOFT, BONE, CALCIUM = 0.0185, 0.047, 0.045
-LARGEST = 1000  # px, of the canvas that anatomy is drawn on; larger films enlarge it, which no detector would notice
+LARGEST = 1000  # px, of the canvas that anatomy is drawn on; larger films enlarge it, without a visible effect
 SCANNERS, OBJECTS = ("usual", "other"), ("all", "undesignated", "none")
 
 
 @dataclass
 class Film:
-    """A radiograph and what is known about it.
+    """A radiograph with its record.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Film:
 
 @dataclass
 class Body:
-    """Line integrals of a subject (attenuation, float32) and where the lungs and what lies near them are (bool)."""
+    """Line integrals of a subject (attenuation, float32), masks of the lungs and of their surroundings (bool)."""
 
     attenuation: np.ndarray
     lungs: np.ndarray
@@ -83,7 +83,7 @@ class Scene:
         return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
     def film(self, label: int, objects: str = "all") -> Film:
-        """The film of a label with what is known about it; parameters as of ``draw``."""
+        """The film of a label with its record; parameters as of ``draw``."""
         image, fine = self.image(label, objects), self.fine
         side = image.shape[0]
         silhouettes, distractors = np.zeros((side, side), bool), shrink(self.support, fine) > 0.02
@@ -106,7 +106,7 @@ def draw(seed: int, subject: int, label: int, size: int, objects: str = "all", s
 
     Parameters
     ----------
-    seed, subject : who; the same pair is the same person, exposed in the same way, wearing the same things.
+    seed, subject : key of the person, the exposure and the objects.
     label : 1 puts the designated ones of the objects over the lungs, 0 puts them clear of the lungs as all others.
     size : side of the film in pixels.
     objects : ``all`` of them; ``undesignated`` leaves the designated ones off the film, everything else (other objects,
@@ -121,14 +121,14 @@ def draw(seed: int, subject: int, label: int, size: int, objects: str = "all", s
 
 
 def draw_pair(seed: int, subject: int, label: int, size: int, scanner: str = "usual") -> tuple[Film, Film]:
-    """A film and its counterfactual without the designated objects, for little more than the price of one film."""
+    """A film and its counterfactual without the designated objects, in little more than the time of one film."""
     shown = scene(seed, subject, size, scanner)
     film = shown.film(label)
     return film, replace(film, image=shown.image(label, "undesignated"))
 
 
 def scene(seed: int, subject: int, size: int, scanner: str = "usual") -> Scene:
-    """A subject, exposed and dressed; parameters as of ``draw``. No label enters here."""
+    """A subject with exposure and objects, without a label; parameters as of ``draw``."""
     if scanner not in SCANNERS:
         raise ValueError(f"scanner is {scanner!r}: choose one of {', '.join(SCANNERS)}.")
     streams = {stream: np.random.default_rng([seed, subject, stream]) for stream in
@@ -192,7 +192,7 @@ def shrink(image: np.ndarray, fine: int) -> np.ndarray:
 
 
 def describe(placed: Placed, designated_: bool, fine: int) -> dict:
-    """What is known of an object; its middle in pixels of the film."""
+    """Record of an object; its middle in pixels of the film."""
     wide, high = placed.thing.size()
     return {
         "kind": placed.thing.kind,

@@ -1,4 +1,4 @@
-"""Support devices, which nobody annotates, and the side marker: strokes in body coordinates, whatever the label."""
+"""Support devices, which are not annotated, and the side marker: strokes in body coordinates, whatever the label."""
 
 import numpy as np
 from scipy.interpolate import CubicSpline

@@ -25,7 +25,7 @@ PALETTE = [0, 0, 0, 255, 80, 60, 250, 220, 60, 255, 160, 60, 40, 70, 130, 200, 6
 
 
 def plan(spec: dict) -> pd.DataFrame:
-    """What is to be written: split, image, subject, label, size (px), paired; every film is of a subject of its own.
+    """Plan of a data set: split, image, subject, label, size (px), paired; every film is of a subject of its own.
 
     Subjects of a split start at a number of their own, and neither labels nor sizes of its first films depend on how
     many follow. Sizes do not depend on the label.
@@ -68,13 +68,13 @@ def side(seed: int, subject: int) -> int:
 
 
 def write(folder: Path, spec: dict, workers: int | None = None) -> None:
-    """Write a data set of films below ``folder``; what is complete already is kept.
+    """Write a data set of films below ``folder``; complete ones are kept.
 
-    Layout: ``object-CXR_{train,val,test}/`` with ``train.csv|dev.csv|test.csv`` and ``images/``; beside them
+    Layout: ``object-CXR_{train,val,test}/`` with ``train.csv|dev.csv|test.csv`` and ``images/``, and
     ``derivatives/<split>/<name>.json`` (objects, subject, seed), ``<name>_masks.png`` (see ``read_masks``) and, for
     paired films, ``<name>_without.png|jpg``: the film without its designated objects (see ``without``). Films below
     400 px are PNG, others JPEG of a quality that does not depend on the label. The sidecar of a film is written last,
-    so it tells that the film is complete; the table of a split is written after all its films.
+    and marks the film as complete; the table of a split is written after all its films.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def paths(folder: Path, row: dict) -> list[Path]:
 
 
 def bare_path(folder: Path, split: str, image: str) -> Path:
-    """Where the counterfactual of a film lies, written or not."""
+    """Path of the counterfactual of a film, written or not."""
     image = Path(image)
     return Path(folder) / "derivatives" / split / f"{image.stem}_without{image.suffix}"
 

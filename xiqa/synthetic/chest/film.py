@@ -16,7 +16,7 @@ MARKERS = {
 
 @dataclass
 class Exposure:
-    """How one film is exposed and processed; nothing here knows what is on it."""
+    """Exposure and processing of a film, independent of its content."""
 
     scatter: float  # scattered against primary light behind 100 mm of tissue
     photons: float  # per mm^2 without a patient
@@ -31,7 +31,7 @@ class Exposure:
     corner: float = 0.0  # radius of the open field's corners, share of the film
 
 
-# Families of tone curves: a scale on which the curve is a straight line, and the way back to tones in (0, 1).
+# Families of tone curves: a scale on which the curve is a straight line, and its inverse to tones in (0, 1).
 CURVES = {
     "logistic": (lambda tone: np.log(tone / (1 - tone)), lambda level: 1 / (1 + np.exp(-level))),
     # Long shoulder, short toe, as of film between intensifying screens.
@@ -118,7 +118,7 @@ class Chain:
         return -np.log(np.maximum(light, 1e-4))
 
     def enhance(self, logs: np.ndarray) -> np.ndarray:
-        """What digital radiography does before display: less of the large differences, more of the edges."""
+        """Processing before display: compresses large differences and enhances edges."""
         fine = blurred(logs, 2.2 / self.view.pixel)
         return logs - np.float32(self.given.compress) * self.base + np.float32(self.given.detail) * (logs - fine)
 
@@ -134,7 +134,7 @@ class Chain:
         return self.shutter(self.tone(self.enhance(self.exposed(attenuation, self.noise))))
 
     def open_field(self, margin: float = 0.0) -> np.ndarray:
-        """Where the shutters are open, bool (side, side), less a margin in mm."""
+        """Mask of the open field (side, side), less a margin in mm."""
         side = self.view.side
         top, bottom, left, right = np.round(self.given.shutters * side + margin / self.view.pixel).astype(int)
         field = np.zeros((side, side), bool)
@@ -151,7 +151,7 @@ class Chain:
         return np.hypot(x, y[:, None]) <= max(radius - margin / self.view.pixel, 1)
 
     def shutter(self, film: np.ndarray) -> np.ndarray:
-        """Cover what lies outside the collimated field."""
+        """Cover the film outside the collimated field."""
         return np.where(self.open_field(), film, np.float32(self.given.shutter_tone))
 
 

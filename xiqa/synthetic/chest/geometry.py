@@ -54,7 +54,7 @@ class View:
 
 
 def half_chord(x: np.ndarray, y: np.ndarray, centre: tuple, axes: tuple, angle: float = 0.0) -> np.ndarray:
-    """Half the length of the chord that rays along z cut from an ellipsoid, 0 beside it.
+    """Half the length of the chord that rays along z cut from an ellipsoid, 0 outside.
 
     With u, v the in-plane coordinates along the axes (a, b), turned by ``angle`` from x towards y, the ellipsoid
     (u/a)^2 + (v/b)^2 + (z/c)^2 <= 1 is cut along c sqrt(1 - (u/a)^2 - (v/b)^2) on either side of its centre.

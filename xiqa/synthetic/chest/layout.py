@@ -1,8 +1,8 @@
-"""Where everything lies that a subject wears. Nothing here knows the label.
+"""Places of all objects of a subject, independent of the label.
 
-Each designated object gets two places, one over the lungs and one clear of them, and keeps others off both; which of
-the two it takes is decided afterwards, by the label alone. So what is worn, and where all other objects lie, is the
-same for either label.
+Each designated object gets two places, one over the lungs and one outside them, and no other object lies at either. The
+label alone selects one of the two afterwards. So the objects, and the places of all others, are the same for either
+label.
 """
 
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ class Laid:
 
     @property
     def designated(self) -> bool:
-        """Whether the label moves it."""
+        """Whether its place depends on the label."""
         return self.lung is not None
 
     def at(self, label: int) -> Placed:
-        """Where it lies on a film of a label."""
+        """Place on a film of a label."""
         return self.lung if label and self.lung is not None else self.clear
 
 
 def lay(worn: list[Thing], wanted: int, ground: Ground, rng: np.random.Generator, scanner: str = "usual") -> list[Laid]:
-    """Designate ``wanted`` of the worn things and find places for all; things that fit nowhere are left at home."""
+    """Designate ``wanted`` of the worn things and find places for all; things that fit nowhere are left out."""
     order, laid, rest = rng.permutation(len(worn)), [], []
     for number in order:
         found = both(worn[number], ground, rng) if len(laid) < wanted else None
@@ -53,7 +53,7 @@ def lay(worn: list[Thing], wanted: int, ground: Ground, rng: np.random.Generator
 
 
 def both(thing: Thing, ground: Ground, rng: np.random.Generator) -> Laid | None:
-    """A visible place over the lungs and one clear of them; None if either is wanting."""
+    """A visible place over the lungs and one clear of them; None if either is missing."""
     lung = ground.place(thing, "deep", rng)
     if lung is None or not lung.visible():
         return None

@@ -1,4 +1,4 @@
-"""What lies inside the lungs: the branching vessels, the fine pattern of the interstitium, calcified granulomas."""
+"""Structures inside the lungs: the branching vessels, the fine pattern of the interstitium, calcified granulomas."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""The kinds of things that people wear: buttons, buckles, zips, necklaces and the like, each of random make.
+"""Objects that people wear: buttons, buckles, zips, necklaces and the like, each of random make.
 
 A maker takes a stream of random numbers and the attenuation of the material and gives strokes in mm.
 """
@@ -75,7 +75,7 @@ def zip_fastener(rng: np.random.Generator, tau: float) -> list[Stroke]:
 
 
 def necklace(rng: np.random.Generator, tau: float) -> list[Stroke]:
-    """A stretch of chain or beads and what hangs on it."""
+    """A stretch of chain or beads with a pendant."""
     wide, sag = rng.uniform(40, 80), rng.uniform(25, 60)
     t = np.linspace(-1, 1, 400)
     curve = np.stack([t * wide / 2, sag * (1 - np.abs(t) ** rng.uniform(1.3, 2.2))], 1)

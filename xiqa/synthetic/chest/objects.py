@@ -1,8 +1,8 @@
-"""What a subject wears: a list of things, some of them designated to lie over the lungs should the label ask for it.
+"""Objects that a subject wears; the designated ones lie over the lungs in a film of label 1.
 
-A thing is a list of strokes in millimetres, painted one over the other as attenuation on the ray. Neither the list nor
-the number of designated things knows the label: only where the designated ones are put depends on it. Both numbers are
-drawn so that the things outside the lungs, counted, hardly tell the label (they are fewer by the designated ones).
+An object is a list of strokes in millimetres, painted one over the other as attenuation on the ray. The list and the
+number of designated objects do not depend on the label, only the places of the designated ones do. Both numbers are
+drawn so that the number of objects outside the lungs hardly predicts the label (it is lower by the designated ones).
 """
 
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ KINDS = tuple(makers.MAKERS)
 PLASTIC_SHARE = {"button2": 0.5, "button4": 0.5, "buckle": 0.2, "ring_buckle": 0.2, "zip": 0.3, "necklace": 0.2,
                  "bead_string": 0.5}  # fmt: skip
 LOOSE = ("coin", "hairpin", "safety_pin", "snap", "key", "earring", "paperclip", "bead_string", "medal")
-OUTSIDE = (3, 13)  # things beside the designated ones
+OUTSIDE = (3, 13)  # things in addition to the designated ones
 DESIGNATED = (0.7, 0.23, 0.07)  # shares of one, two and three designated things
 PLASTIC, METAL = (0.4, 0.9), (1.0, 4.0)  # attenuation on the ray
 
 
 @dataclass
 class Thing:
-    """An object: what it is, its strokes about the origin in mm, the angle it lies at (radians)."""
+    """An object: kind and material, strokes about the origin in mm, angle (radians)."""
 
     kind: str
     material: str
@@ -42,7 +42,7 @@ class Thing:
 
 
 def designated(seed: int, subject: int) -> int:
-    """How many of a subject's things lie over the lungs if the label is 1; no label enters here."""
+    """Number of a subject's objects over the lungs if the label is 1."""
     return 1 + int(np.random.default_rng([seed, subject, DESIGNATED_STREAM]).choice(len(DESIGNATED), p=DESIGNATED))
 
 

@@ -1,4 +1,4 @@
-"""Where objects can lie, how they are rasterised, whether they can be seen there."""
+"""Possible places of objects, their rasterisation and their visibility."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from xiqa.synthetic.chest.film import Chain
 from xiqa.synthetic.chest.objects import Thing
 from xiqa.synthetic.chest.strokes import Stroke
 
-# Matched-filter d' below which an object counts as not seen: as a whole, and per cell of 3 x 3 mm of what it covers,
-# for a long thing that is faint everywhere adds up to a high d' and yet is overlooked.
+# Matched-filter d' below which an object counts as not seen: as a whole, and per cell of 3 x 3 mm of its area,
+# since a long faint object has a high d' and is missed.
 VISIBLE, VISIBLE_CELL, CELL = 32.0, 7.5, 3.0
-# How far inside the lung field the designated objects lie and how far outside all others, mm: people disagree about
-# what lies on its border.
+# How far inside the lung field the designated objects lie and how far outside all others, mm: readers disagree
+# about its border.
 INSIDE, OUTSIDE = 5.0, 8.0
 TRIES = 40
 
@@ -32,11 +32,11 @@ class Placed:
     lung: bool
 
     def visible(self) -> bool:
-        """Whether a careful reader would find it."""
+        """Whether a careful reader detects it."""
         return self.dprime >= self.bound
 
     def paint(self, canvas: np.ndarray, value: np.ndarray) -> None:
-        """Add to a canvas what lies on it."""
+        """Add the part of the object that lies on a canvas."""
         rows, columns, part = clip(self.tau.shape, self.row, self.column, canvas.shape[0])
         canvas[rows, columns] += value[part]
 
@@ -87,7 +87,7 @@ def turned(strokes: list[Stroke], angle: float, shift: np.ndarray) -> list[Strok
 
 
 class Ground:
-    """Where on a canvas objects may lie: well inside the lung field or well clear of it, in the open field, apart."""
+    """Possible places on a canvas: well inside the lung field or well clear of it, in the open field, apart."""
 
     def __init__(self, chain: Chain, lungs: np.ndarray, forbidden: np.ndarray, support: np.ndarray, supersampling: int):
         self.chain, self.view, self.supersampling = chain, chain.view, supersampling
@@ -113,7 +113,7 @@ class Ground:
         return coarse.repeat(self.step, 0).repeat(self.step, 1)[: self.view.side, : self.view.side]
 
     def noise(self) -> np.ndarray:
-        """Variance per pixel of the canvas that an object must stand out of: quantum noise and anatomical structure."""
+        """Variance of the background per pixel of the canvas: quantum noise and anatomical structure."""
         chain, step = self.chain, self.step
         pixel, plain = self.view.pixel, chain.plain[::step, ::step]
         busy = plain - gaussian_filter(plain, 5 / (pixel * step), truncate=2.5)
@@ -187,7 +187,7 @@ class Ground:
         return [tuple(corner) for corner in corners[good].tolist()]
 
     def near(self, tau: np.ndarray, step: int = 1) -> np.ndarray:
-        """What lies within about 4 mm of something drawn, on a grid of every ``step``-th pixel."""
+        """Mask of about 4 mm around drawn pixels, on a grid of every ``step``-th pixel."""
         return gaussian_filter((tau > 0).astype(np.float32), 2 / (self.view.pixel * step), truncate=2.5) > 0.02
 
     def occupy(self, placed: Placed) -> None:

@@ -1,4 +1,4 @@
-"""What drawn things are made of: filled polygons and lines of a given attenuation, in millimetres."""
+"""Filled polygons and lines of a given attenuation, in millimetres."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""The one chain that every scan goes through, and the nuisances that every scan carries.
+"""The acquisition chain and the nuisances of every scan.
 
 Complex signal on a canvas larger than the matrix -> operator or identity -> complex noise -> common filter ->
-magnitude -> crop to the acquisition matrix -> int16. Nothing here knows the label.
+magnitude -> crop to the acquisition matrix -> int16. No step depends on the label.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ AXES = "xyz"
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a subject is scanned: all their scans share it.
+    """Protocol of all scans of a subject.
 
     Attributes
     ----------
@@ -72,14 +72,14 @@ def protocol(shape: tuple[int, int, int], site: Scanner, rng: np.random.Generato
 
 @dataclass(frozen=True)
 class Nuisance:
-    """What every scan suffers from, below visibility.
+    """Nuisances of every scan, below visibility.
 
     Attributes
     ----------
     noise : standard deviation relative to the reference tissue. bias : (P99 - P1)/mean over the head, about.
     drift : slow shift of the head during the scan in mm, three axes. ghost : ghost-to-signal ratio of the pulse, and
         cycles : how often it beats. truncation : share of phase-encode lines read.
-    offset : of the field of view in voxels. gain : what one unit of signal becomes in the file.
+    offset : of the field of view in voxels. gain : value in the file of one unit of signal.
 
     """
 
@@ -169,7 +169,7 @@ def stored(magnitude: torch.Tensor, gain: float) -> np.ndarray:
 def affine(given: Protocol, rng: np.random.Generator) -> np.ndarray:
     """Voxel to scanner millimetres for axes (right, front, up).
 
-    The field of view lies about the magnet's middle, wherever in it the head lies: the header does not tell a cut.
+    The field of view lies about the magnet's middle, independent of the head: the header does not reveal a cut.
     """
     turn = Rotation.from_euler("x", given.tilt, degrees=True).as_matrix()
     result = np.eye(4)

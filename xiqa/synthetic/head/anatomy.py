@@ -20,7 +20,7 @@ VENTRICLES = np.array([[-15.0, -14.0, 16.0], [15.0, -14.0, 16.0]])
 
 @dataclass(frozen=True)
 class Subject:
-    """Shares of ``TISSUES`` (7, X, Y, Z) float32, what is left being air; head and brain as bool (X, Y, Z)."""
+    """Shares of ``TISSUES`` (7, X, Y, Z) float32, the rest is air; head and brain as bool (X, Y, Z)."""
 
     shares: torch.Tensor
     head: torch.Tensor
@@ -29,13 +29,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Person:
-    """What tells one subject from another; lengths in mm.
+    """Properties of a subject; lengths in mm.
 
     Attributes
     ----------
     turn : rotation from the scanner to the head; size : of the head relative to the atlas, three axes.
     shift : the atlas's point in the middle of the grid.
-    atrophy : what is added to the log-odds of cerebrospinal fluid; ventricles : growth of the lateral ventricles.
+    atrophy : addition to the log-odds of cerebrospinal fluid; ventricles : growth of the lateral ventricles.
     fluid, skull, scalp, skin : thickness of the layers around the brain.
     lesions : number of white-matter lesions.
 
@@ -53,7 +53,7 @@ class Person:
 
 
 def person(field: np.ndarray, rng: np.random.Generator) -> Person:
-    """Draw who it is and how they lie in a field of view (mm): the vertex below its upper edge, the occiput inside."""
+    """Draw a subject and the position in a field of view (mm): the vertex below its upper edge, the occiput inside."""
     old = rng.beta(2, 2.5)
     size = float(np.clip(rng.normal(0.955, 0.025), 0.9, 1.01)) * rng.normal(1, (0.02, 0.02, 0.015))
     fluid = float(np.clip(0.8 + 2.2 * old + rng.normal(0, 0.3), 0.8, 4.0))
@@ -104,7 +104,7 @@ def fill(result: Subject, rows: slice, points, votes, grain, who: Person, grid: 
     shape = dict(zip(atlas.CHANNELS, atlas.shapes().sample(points), strict=True))
     for name, far in atlas.OUTSIDE.items():
         shape[name] = shape[name] + far
-    # Below the brain there is nothing but fluid inside the skull.
+    # Below the brain there is only fluid inside the skull.
     above = int((points[2] < FLOOR).all(dim=0).all(dim=0).sum())
     inside = torch.zeros(3, *grain.shape)
     inside[2] = 1
@@ -117,7 +117,7 @@ def fill(result: Subject, rows: slice, points, votes, grain, who: Person, grid: 
 
 
 def around_head(points: torch.Tensor) -> tuple[slice, slice, slice] | None:
-    """Block of a slab of points (3, X, Y, Z) outside of which there is only air; None if there is nothing else."""
+    """Block of a slab of points (3, X, Y, Z) outside of which there is only air; None if the slab is air."""
     inside = (points[0] / HEAD[0]).square() + (points[1] / HEAD[1]).square() < 1
     inside &= points[2] < TOP
     if not inside.any():
@@ -155,7 +155,7 @@ def mapping(grid: Grid, who: Person, rng: np.random.Generator) -> Stretched:
     return stretch(points.transpose(3, 0, 1, 2), grid.size)
 
 
-# --- what a voxel holds -----------------------------------------------------------------------------------------------
+# --- tissues of a voxel -----------------------------------------------------------------------------------------------
 
 
 def folds(grid: Grid, atrophy: float, rng: np.random.Generator) -> Stretched:
@@ -167,7 +167,7 @@ def folds(grid: Grid, atrophy: float, rng: np.random.Generator) -> Stretched:
 
 
 def power(grid: Grid) -> int:
-    """How sharply tissues are told apart: a power of their odds, the higher the finer the grid."""
+    """Sharpness of tissue borders: a power of the odds, higher on finer grids."""
     return 4 if min(grid.voxel) < 1.6 else 2
 
 
@@ -217,7 +217,7 @@ def layers(grey, white, csf, shape: dict, who: Person, grid: Grid) -> tuple[torc
 
 
 def blur(distance: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """How far (mm) a voxel averages across surfaces of equal distance: most where they lie along a thick slice."""
+    """Width in mm of a voxel's average across surfaces of equal distance: largest for those along a thick slice."""
     if distance.shape[2] < 2:
         return torch.full_like(distance, 0.3 * grid.voxel[2])
     upwards = (torch.gradient(distance, dim=2)[0] / grid.voxel[2]).clamp_(-1, 1).square_()
@@ -238,7 +238,7 @@ def textures(grid: Grid, rng: np.random.Generator) -> Stretched:
 
 
 def texture(shares: torch.Tensor, noise: torch.Tensor) -> None:
-    """Let fat and muscle run through each other, and grey and white matter vary by 2 %, in place: nothing is even."""
+    """Mix fat and muscle, and vary grey and white matter by 2 %, in place."""
     planes = torch.exp(-((noise / 0.35) ** 2))  # fat between muscles lies in thin sheets
     fat, soft = shares[TISSUES.index("fat")], shares[TISSUES.index("soft")]
     moved = 0.35 * soft * planes - 0.15 * fat * (1 - planes)

@@ -1,4 +1,4 @@
-"""Which artifacts there are, how strong, what they do to a scan, and whether a rater sees it.
+"""Artifacts: kinds, severities, effect on a scan, and detection by a simulated rater.
 
 Three families in the proportions of Pizarro et al. 2023: intensity 27 %, motion 56 %, coverage 17 %. Severities are
 log-uniform from nearly invisible to gross. Damage is what is visible after preprocessing; a simulated rater calls a
@@ -69,7 +69,7 @@ def mix(families: Sequence[str] = FAMILIES) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Plan:
-    """An artifact that is to be put on a scan: name, severity, axis and what else its operator is told."""
+    """An artifact of a scan: name, severity, axis and further arguments of its operator."""
 
     name: str
     severity: float
@@ -80,7 +80,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a plan: magnitude on the canvas, shift of the crop in voxels, local damage, and how it is rated.
+    """Result of a plan: magnitude on the canvas, shift of the crop in voxels, local damage, and rating.
 
     ``mask`` is bool (matrix) or None.
     """
@@ -121,7 +121,7 @@ def plan(
     ----------
     name : a key of ``KINDS``; None draws one in the proportions of the mix.
     rng : the stream of this attempt.
-    given : tells phase encoding and readout.
+    given : protocol with the axes of phase encoding and readout.
     severity : None draws one from the kind's range, from its lower half (in the logarithm) if ``mild``.
     volume : the sequence encodes all three axes.
     families : of which artifacts are drawn.
@@ -204,7 +204,7 @@ def apply(wanted: Plan, made, given: Protocol, who) -> Found:
 
 
 def is_local(wanted: Plan) -> bool:
-    """Whether an artifact leaves parts of the picture alone."""
+    """Whether an artifact affects a part of the scan only."""
     flat = wanted.name == "spike" and wanted.details["acquisition"] == "2d"
     return flat or wanted.name in ("zipper", "dropped_slices", "susceptibility", "wrap_around")
 
@@ -249,7 +249,7 @@ def within_field(x: torch.Tensor, given: Protocol, change: Callable[[torch.Tenso
 
 
 def wrapped(x: torch.Tensor, wanted: Plan, given: Protocol) -> torch.Tensor:
-    """The head moved beyond the field of view on one side, what lies outside folded in."""
+    """The head moved beyond the field of view on one side, the part outside folded in."""
     axis, size = wanted.axis, given.matrix[wanted.axis]
     if axis == 2:  # only the slab is excited, not the whole neck
         x = kspace.crop(kspace.crop(x, (*x.shape[:2], size)), x.shape)
@@ -275,7 +275,7 @@ def cut_damage(wanted: Plan, shift: np.ndarray, made, who) -> tuple[float, torch
     """Share of the brain that is lost, and the two outermost planes of the head at the cut."""
     lost = 1 - made.crop(who.brain, shift).sum().item() / max(who.brain.sum().item(), 1)
     mask = made.crop(who.head, shift)
-    # A field of view that is moved up loses what lies below.
+    # A field of view that is moved up loses its lower end.
     away = slice(2, None) if shift[wanted.axis] > 0 else slice(0, -2)
     mask.movedim(wanted.axis, 0)[away] = False
     return max(lost, 0.0), mask

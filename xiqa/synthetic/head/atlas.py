@@ -2,7 +2,7 @@
 
 The brain is the MNI152 grey- and white-matter map that nilearn brings along (ICBM 152 nonlinear 2009a; copyright
 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University). It ends
-flat at z = -72 mm and bears no skull. Everything around it is geometry: shells by distance from the brain,
+flat at z = -72 mm and has no skull. Everything around it is geometry: shells by distance from the brain,
 and simple bodies for face, neck, air cavities, bone, eyes and spinal canal.
 
 Coordinates are MNI152 millimetres: x to the right, y to the front, z up.
@@ -73,7 +73,7 @@ def shapes() -> Maps:
             "cord": solid(spine(x, y, z, 5.5))}  # fmt: skip
     values = np.stack([np.broadcast_to(maps[name], sizes) for name in CHANNELS]).astype(np.float32)
     for name, far in OUTSIDE.items():
-        # Sampling gives 0 beyond the edge, so distances are kept as what is missing to "far".
+        # Sampling gives 0 beyond the edge, so distances are stored as differences from "far".
         values[CHANNELS.index(name)] -= far
     return Maps(torch.from_numpy(values)[None], origin, COARSE)
 
@@ -146,7 +146,7 @@ def cavity(x, y, z) -> np.ndarray:
 
 
 def bone(x, y, z) -> np.ndarray:
-    """Jaws with teeth and vertebrae, beside the skull around the brain."""
+    """Jaws with teeth and vertebrae, without the skull around the brain."""
     arch = np.abs(np.hypot(x / 40, (y - 38) / 46) - 1) * 42 - 5
     jaw = np.maximum(np.maximum(arch, np.abs(z + 97) - 17), 32 - y)
     ramus = np.maximum(np.hypot((np.abs(x) - 46) / 5, (y - 24) / 14) - 1, 0) * 8 + np.maximum(np.abs(z + 80) - 24, 0)

@@ -1,4 +1,4 @@
-"""One scan: a subject, a contrast, the acquisition with its nuisances, an artifact or none, and what a rater says."""
+"""One scan: a subject, a contrast, the acquisition with its nuisances, an artifact or none, and a simulated rating."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from xiqa.synthetic.head.scanner import scanner as find_scanner
 VERSION = 2
 PROTOCOL, ANATOMY, SEQUENCE, NUISANCE, RECEIVE, NOISE, ARTIFACT, RATER, HEADER = range(9)  # streams
 TRIES = 12  # severities drawn until the rater sees an artifact
-PASSED = 0.12  # share of the clean scans that bear an artifact which the rater did not see
+PASSED = 0.12  # share of the clean scans with an artifact that the rater missed
 
 
 @dataclass
 class Scan:
-    """A scan as it is stored, and what is known about it.
+    """A scan as it is stored, with its record.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Scan:
     mask : bool as ``array``, where a local artifact changed the picture by more than three standard deviations of
         noise; None for scans without and for artifacts that are everywhere.
     about : plain values: artifact, family, axis, severity, unit, damage, rater_probability and more.
-    without : int16 as ``array``, the same scan without its artifact; None where there is none, or nobody asked.
+    without : int16 as ``array``, the same scan without its artifact; None where there is none, or it was not requested.
 
     """
 
@@ -114,13 +114,13 @@ def draw(
 
     Parameters
     ----------
-    seed, subject, scan : who and which of their scans; label and artifact change nothing else about it.
-    label : what the rater says. The severity of an artifact is drawn until they say so; a few clean
+    seed, subject, scan : key of the subject and the scan; label and artifact change no other draw.
+    label : the rating. The severity of an artifact is drawn until the rating agrees; a few clean
         scans bear an artifact that they passed.
     shape : about as many voxels as wanted (right, front, up); every visit varies them.
     weighting : "T1", "T2", "PD" or "FLAIR"; None draws one.
     artifact : a key of ``artifacts.KINDS``; None draws one.
-    severity : if given, in the artifact's unit, no rater is asked; 0 is the scan without the artifact.
+    severity : if given, in the artifact's unit, without a rating; 0 is the scan without the artifact.
     scanner : a key of ``scanner.SCANNERS``.
     families : of which artifacts are drawn.
     pair : whether the scan without its artifact is wanted as well.
@@ -148,7 +148,7 @@ def expose(given, who, weighting: str, shape, key: tuple[int, int, int], rng: np
     """The signal of a scan, its noise and its nuisances."""
     sequence = contrast.sequence(weighting, rng, site)
     values = contrast.signals(sequence, rng, site)
-    # Scanners adjust their gain: the reference tissue comes out alike in all contrasts.
+    # Scanners adjust their gain: the reference tissue has the same value in all contrasts.
     values = values / contrast.reference(weighting, values)
     nuisance = acquisition.nuisance(given, site, stream(*key, NUISANCE))
     bright = torch.tensordot(torch.from_numpy(values).float(), who.shares, dims=1)

@@ -1,4 +1,4 @@
-"""How bright a tissue is: T1-, T2-, proton-density-weighted and FLAIR signals from tissue parameters and sequences."""
+"""Signals of tissues: T1-, T2-, proton-density-weighted and FLAIR, from tissue parameters and sequences."""
 
 from dataclasses import asdict, dataclass
 

@@ -30,13 +30,13 @@ NOTICE = (
 
 
 def write(folder: Path, spec: dict, workers: int | None = None) -> None:
-    """Write a data set of scans below ``folder``; what is complete already is kept.
+    """Write a data set of scans below ``folder``; complete ones are kept.
 
     Layout: ``scans.tsv`` (image, subject, split, label clean | artifact, artifact_type intensity | motion | coverage,
     contrast), ``sub-000001/anat/sub-000001_run-1_T1w.nii.gz``, and below ``derivatives/truth`` for every image a
     sidecar of the same name ending in ``.json``, for local artifacts a mask ending in ``_mask.nii.gz``, and for scans
-    that bear an artifact, as ``spec["pairs"]`` says, the same scan without it ending in ``_without.nii.gz``. The
-    sidecar is written last, so it tells that the scan is complete; the table is written after all scans.
+    with an artifact, as ``spec["pairs"]`` demands, the same scan without it ending in ``_without.nii.gz``. The
+    sidecar is written last and marks the scan as complete; the table is written after all scans.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def is_complete(folder: Path, image: str, pair: bool) -> bool:
 
 
 def write_some(folder: Path, spec: dict, images: list[str]) -> None:
-    """Write single scans of a data set with all that belongs to them; what is complete already is kept.
+    """Write single scans of a data set with their sidecars and masks; complete ones are kept.
 
     ``images`` are names as in ``plan(spec)``; others are passed over.
     """
@@ -101,7 +101,7 @@ def scan_at(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, object]]:
     """One scan of a data set that is not on disk, the same that ``write`` writes, to the last bit.
 
-    The scans of a subject stand next to each other, and drawing them one after another is a few times faster than
+    The scans of a subject are neighbours, and drawing them one after another is a few times faster than
     drawing them in random order, since the subject's anatomy is kept. Meant for worker processes with one thread each.
 
     Parameters
@@ -109,13 +109,13 @@ def scan_at(
     spec : see ``plan``.
     split : "train", "val" or "test".
     index : row of the split in ``plan(spec)``, from 0.
-    without : the counterfactual is wanted: the scan without its artifact; one that bears none stays as it is.
+    without : the counterfactual is wanted: the scan without its artifact; a scan without artifacts stays as it is.
 
     Returns
     -------
     array : float32, the stored whole numbers, axes as stored.
     affine : (4, 4) voxel to scanner millimetres, as a header in single precision holds it.
-    record : plain values: a row of ``scans.tsv`` and what the sidecar says.
+    record : plain values: a row of ``scans.tsv`` and the sidecar.
 
     Raises
     ------
@@ -191,23 +191,23 @@ def write_scan(folder: Path, row: dict, scan: Scan) -> None:
 
 
 def about(row: dict, scan: Scan) -> dict:
-    """What the sidecar says."""
+    """Content of the sidecar."""
     who = {"image": row["image"], "subject": row["subject"], "label": LABELS[row["label"]]}
     return {**who, **scan.about, "mask": scan.mask is not None}
 
 
 def sidecar(folder: Path, image: str) -> Path:
-    """What is known about a scan."""
+    """Path of the sidecar of a scan."""
     return folder / TRUTH / image.replace(".nii.gz", ".json")
 
 
 def mask_path(folder: Path, image: str) -> Path:
-    """Where a local artifact lies in a scan."""
+    """Path of the mask of a local artifact."""
     return folder / TRUTH / image.replace(".nii.gz", "_mask.nii.gz")
 
 
 def without_path(folder: Path, image: str) -> Path:
-    """Where the scan without its artifact lies, if there is one."""
+    """Path of the scan without its artifact."""
     return folder / TRUTH / image.replace(".nii.gz", "_without.nii.gz")
 
 
@@ -217,8 +217,8 @@ def without(folder: str | Path, split: str, image: str) -> Path | None:
     Parameters
     ----------
     folder : that ``write`` wrote.
-    split : it lies in; its name already tells the scans apart.
-    image : as it stands in ``scans.tsv``, or its path.
+    split : of the scan; not needed, since its name is unique.
+    image : as in ``scans.tsv``, or its path.
 
     """
     folder, path = Path(folder), Path(image)
@@ -230,8 +230,8 @@ def without(folder: str | Path, split: str, image: str) -> Path | None:
 def nifti(array: np.ndarray, affine: np.ndarray, level: int = 0) -> bytes:
     """A gzipped NIfTI file without a time stamp.
 
-    Scans are stored at level 0, framed but not compressed: how far an artifact compresses would stand in the size of
-    the file (bytes per voxel told the label with an AUC of 0.64 at level 1), and noise hardly compresses anyway.
+    Scans are stored at level 0, framed but not compressed: an artifact would change the compressed size of
+    the file (bytes per voxel predicted the label with an AUC of 0.64 at level 1), and noise hardly compresses anyway.
     """
     image = nib.Nifti1Image(array, affine)
     image.set_qform(affine, code=1)
@@ -241,7 +241,7 @@ def nifti(array: np.ndarray, affine: np.ndarray, level: int = 0) -> bytes:
 
 
 def descriptions() -> dict[str, dict]:
-    """The description files that BIDS asks for."""
+    """The description files that BIDS requires."""
     source = {"Name": "xiqa.synthetic.head", "Version": str(VERSION)}
     common = {"BIDSVersion": "1.9.0", "Acknowledgements": NOTICE, "GeneratedBy": [source]}
     return {

@@ -1,4 +1,4 @@
-"""Voxels, and what is known on a lattice of few nodes and wanted for all voxels."""
+"""Voxel grids, and interpolation from a lattice of few nodes to all voxels."""
 
 from dataclasses import dataclass
 

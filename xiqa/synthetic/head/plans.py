@@ -1,6 +1,6 @@
-"""What is to be drawn: which subject has which scans, which of them bear an artifact, and which have a counterfactual.
+"""Plan of a data set: scans of each subject, their artifacts and their counterfactuals.
 
-A split knows nothing of the others: their sizes change nothing in it. Nor does its own size change what stands first
+A split does not depend on the sizes of the others. Its own size does not change its first scans
 in it, as long as the share of artifacts is the same, but for the last few scans, which make the counts exact.
 """
 
@@ -27,11 +27,11 @@ PAIRS = {"test": "all"}
 
 
 def plan(spec: Mapping) -> pd.DataFrame:
-    """What is to be drawn, a row a scan, without drawing any.
+    """The plan of a data set, a row a scan; draws no image.
 
     Columns: split, subject, base_subject, scan, contrast, label, artifact (of scans of label 1, else empty), image,
     pair (whether the scan without its artifact is wanted as well). Labels and artifacts are dealt evenly within each
-    contrast and have nothing to do with the subject's number.
+    contrast, independent of the subject's number.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def deal(table: pd.DataFrame, artifacts: int, key: tuple[int, ...], families: tu
     edges = np.cumsum(list(shares.values()))
     for these, rng in zip(rows, np.random.default_rng([*key, len(CONTRASTS)]).random(len(CONTRASTS)), strict=True):
         bad = these[label[these] == 1]
-        # Only artifact scans take a card; clean ones that a rater passed draw theirs freely.
+        # Only artifact scans take part; clean ones with a missed artifact draw its kind freely.
         places = (rng + GOLDEN * np.arange(len(bad))) % 1
         cards = np.minimum(np.searchsorted(edges, places, "right"), len(shares) - 1)
         kinds[bad] = np.array(list(shares), object)[cards]

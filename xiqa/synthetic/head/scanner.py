@@ -1,10 +1,10 @@
-"""Where scans are made: the usual scanners, and another site whose scans look different (the shifted set)."""
+"""Settings of sites: the usual scanners, and another site with other settings (the shifted set)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# In the order of anatomy.TISSUES: what 3 T does to T1 and T2 of grey, white, fluid, lesion, bone, fat, muscle and skin.
+# In the order of anatomy.TISSUES, factors of T1 and T2 at 3 T: grey, white, fluid, lesion, bone, fat, muscle and skin.
 # After Stanisz 2005 and Wansapura 1999, rounded.
 LONGER_T1 = (1.35, 1.40, 1.00, 1.30, 1.10, 1.25, 1.40)
 SHORTER_T2 = (0.90, 0.88, 0.90, 0.90, 1.00, 0.85, 0.85)
@@ -12,20 +12,20 @@ SHORTER_T2 = (0.90, 0.88, 0.90, 0.90, 1.00, 0.85, 0.85)
 
 @dataclass(frozen=True)
 class Scanner:
-    """What a site's scans share: ranges (low, high) to draw from, and choices, each as likely.
+    """Settings of a site: ranges (low, high) of uniform draws, and equally likely choices.
 
     Attributes
     ----------
     t1, t2 : (7,) factors on the relaxation times at 1.5 T.
     volumes : share of T1 scans that are gradient echoes. gradient : (TR, TE, flip angle) of those in ms and degrees.
-    timings : (TR, TE) in ms of every contrast else.
-    long, slices, narrow : matrix relative to the shape asked for, and its width relative to its length.
+    timings : (TR, TE) in ms of the other sequences.
+    long, slices, narrow : matrix relative to the requested shape, and its width relative to its length.
     length, height : of the field of view in mm.
     stored : axis codes of files, with weights. tilted : share of fields of view whose header says they are tilted.
     across : share of scans that encode phase from right to left.
     noise : standard deviation relative to the reference tissue. bias : (P99 - P1) / mean over the head.
     centre : how much of the bias is a bright middle, as in a field of 3 T. truncation : share of lines read.
-    gain : what one unit of signal becomes in the file.
+    gain : value in the file of one unit of signal.
 
     """
 

@@ -10,7 +10,7 @@ from xiqa.synthetic.heart.looks import Look
 
 @dataclass(frozen=True)
 class Scan:
-    """How a cine is sampled and shown.
+    """Sampling and grey scale of a cine.
 
     kept : shares of the k-space lines that are read, for rows and columns; the rest is filled with zeros.
     noise : standard deviation of each part of the complex noise, as a share of the blood's signal.

@@ -16,7 +16,7 @@ ROLL = 16.0  # spread of the heart about its long axis, degrees
 
 @dataclass(frozen=True)
 class Heart:
-    """Dimensions in mm at end diastole, fractions and angles where it says so."""
+    """Dimensions in mm at end diastole, fractions and angles where stated."""
 
     length: float  # mitral centre to epicardial apex
     cavity: float  # largest radius of the left ventricle's cavity
@@ -38,7 +38,7 @@ class Heart:
     rise: float  # of the root's lower edge, mm for a mm
     tract: float  # across, of the annulus
     papillary: float  # radius of a papillary muscle
-    # Else a plane that lies low would be known by what it cuts there.
+    # Random, so that structures in the plane do not reveal its height.
     around: float  # turn of the papillary muscles about the ventricle's axis, radians
     band: float  # height of the moderator band, mm
     fat: float  # under the pericardium; more in the grooves
@@ -135,7 +135,7 @@ def orientation(rng: np.random.Generator) -> tuple[tuple, tuple]:
     The apex points left, forward and down, the right ventricle lies in front and to the right of the left one.
     """
     azimuth, fall = np.deg2rad([45 + 7 * rng.normal(), 28 + 6 * rng.normal()])
-    # Hearts lie so differently about their long axis that the torso in a picture does not tell the plane's tilt.
+    # A wide spread of the roll, so that the torso in a picture does not predict the plane's tilt.
     roll = np.deg2rad(np.clip(ROLL * rng.normal(), -2 * ROLL, 2 * ROLL))
     along = np.array([np.sin(azimuth) * np.cos(fall), -np.cos(azimuth) * np.cos(fall), -np.sin(fall)])
     across = np.array([-0.75, -0.55, -0.33])

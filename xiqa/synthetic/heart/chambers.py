@@ -26,7 +26,7 @@ def pool(heart: Heart, moment: State, points: Points) -> np.ndarray:
 
 
 def lumen(heart: Heart, moment: State, points: Points) -> np.ndarray:
-    """Outflow tract and aortic root outside the left ventricle's blood pool: what the label and the mask mean."""
+    """Outflow tract and aortic root outside the left ventricle's blood pool, as in label and mask."""
     return np.maximum(tube(points, moment.path, moment.path_radii), -pool(heart, moment, points))
 
 

@@ -14,7 +14,7 @@ from xiqa.synthetic.heart.planning import VISIBLE, Planning, View, stratified, t
 from xiqa.synthetic.heart.signal import sequence, signals
 
 VERSION = 2
-ANATOMY, CHEST, PLAN, POSE, SCANNER, NOISE, ROUGH = range(7)  # streams: none depends on what another one draws
+ANATOMY, CHEST, PLAN, POSE, SCANNER, NOISE, ROUGH = range(7)  # independent random streams
 PLANES = 5  # of the slab
 REACH = 104.0  # mm around the heart's middle that are painted anew in every frame
 CACHE = 30_000  # points painted at a time: their arrays stay in the processor's cache
@@ -91,7 +91,7 @@ def draw(
 
     Parameters
     ----------
-    seed, patient : key of every random draw; the plan alone changes nothing but the plane.
+    seed, patient : key of every random draw; the plan changes the plane only.
     frames : spread evenly over the cycle from a random start.
     size : side in px.
     planning : the plan, by default ``planned(seed, patient)``.
@@ -144,7 +144,7 @@ def without_tract(cine: Cine) -> dict[int, tuple[np.ndarray, Planning]]:
 
 
 def pose(rng: np.random.Generator) -> dict:
-    """Where the heart lies in the picture, field of view, slab and start of the cycle."""
+    """Position of the heart in the picture, field of view, slab and start of the cycle."""
     return {
         "field_of_view_mm": float(rng.uniform(175, 215)),
         "shift_mm": [float(v) for v in rng.uniform(-32, 32, 2)],

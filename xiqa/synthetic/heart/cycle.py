@@ -95,7 +95,7 @@ def left_ventricle(heart: Heart, stroke: float, base: float) -> tuple[tuple, tup
 
 
 def right_ventricle(heart: Heart, stroke: float) -> tuple[tuple, tuple]:
-    """An ellipsoid; what lies outside the left ventricle is the crescent. The free wall moves towards the septum."""
+    """An ellipsoid; its part outside the left ventricle is the crescent. The free wall moves towards the septum."""
     shrink = 1 - heart.right_shortening * stroke
     across, along, up = heart.right
     middle = heart.lateral - across * (1 + 0.5 * (1 - shrink))
@@ -114,11 +114,11 @@ def outflow(heart: Heart, base: float, phase: float) -> tuple[np.ndarray, np.nda
     """Centre line and radii of the outflow tract and the aortic root; the annulus follows most of the base."""
     wide = 1 + 0.04 * ejection(phase)
     radii = np.array([0.85 * heart.annulus, heart.annulus, heart.sinus, 0.88 * heart.sinus, 0.95 * heart.sinus]) * wide
-    # In systole the septum draws near.
+    # In systole the septum moves towards the free wall.
     near = contraction(phase) * np.array([4.0, 3.0, 2.0, 1.0, 0.0])
     shift = np.array([1.0, 0.9, 0.7, 0.5, 0.2]) * base
     along = np.array([9.0, -3.0, -16.0, -28.0, 0.0])
-    # The lower edge is what decides whether a plane meets the tract: heights are given for it.
+    # The lower edge decides whether a plane meets the tract, so heights refer to it.
     edge = heart.clearance + heart.rise * np.array([-6.0, 0.0, 13.0, 27.0, 0.0])
     across = heart.tract + np.array([-4.0, 0.0, 2.0, 1.0, 0.0]) - near
     path = np.stack([across, along, edge + radii], axis=1)

@@ -21,13 +21,13 @@ BLOCK = 8  # patients of whom half show the tract, so that the size of a split d
 
 
 def plan(spec: dict) -> pd.DataFrame:
-    """What is to be written: split, patient (a name), subject (key of its random draws), shows (its plan), pairs.
+    """Plan of a data set: split, patient (a name), subject (key of its random draws), shows (its plan), pairs.
 
     ``spec`` holds ``size``, ``train``, ``val``, ``test`` (patients), ``frames`` (a patient) and ``seed``, and may hold
     ``pairs`` (split -> how many of its first patients get counterfactuals, by default every one of the test split) and
     ``scanner`` ("usual" or "other"). Half of the patients of a split are planned so that the outflow tract shows, at
-    random places of the list. Subjects of a split start at a number of their own, so that the size of one split changes
-    nothing in another.
+    random places of the list. Subjects of a split start at a separate number, so that the size of one split does not
+    change another.
     """
     look(spec.get("scanner", "usual"))
     pairs = spec.get("pairs", {"test": spec["test"]})
@@ -95,7 +95,7 @@ def counterfactual(split: str, stem: str) -> str:
 
 
 def read_about(folder: Path, split: str, patient: str) -> dict:
-    """Sidecar of a patient: what ``draw`` says about the cine, and more about every frame.
+    """Sidecar of a patient: the record of ``draw`` and one of every frame.
 
     ``image``, ``mask`` and ``without`` are the places of its files (or None), ``without_planning`` is the tilt and the
     offset of its counterfactual.
@@ -109,7 +109,7 @@ def sidecar(folder: Path, split: str, patient: str) -> Path:
 
 
 def complete(folder: Path, row: dict) -> bool:
-    """Whether a patient's sidecar and every file that it names are there, and all the pairs that are asked for."""
+    """Whether a patient's sidecar and every file that it names are there, and all requested pairs."""
     if not sidecar(folder, row["split"], row["patient"]).is_file():
         return False
     frames = read_about(folder, row["split"], row["patient"])["frames"]

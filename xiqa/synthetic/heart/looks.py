@@ -1,4 +1,4 @@
-"""How scanners differ: ranges from which the settings of one cine are drawn, usual ones and those of another machine.
+"""Ranges of the settings of a cine, for the usual scanner and for another one.
 
 The other machine is of twice the field strength: longer T1, smaller flip angles (heating), more off-resonance and so
 more bands; its cines are read more coarsely, with more noise, and shown brighter and on another grey scale.

@@ -1,4 +1,4 @@
-"""How a technologist planned the view: the plane of a picture, its errors, and what it shows of the outflow tract."""
+"""Planning of the view: the plane of a picture, its errors, and its area of the outflow tract."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from xiqa.synthetic.heart.geometry import Points
 
 VISIBLE = 150.0  # mm^2 of outflow tract or root in the plane from which a frame is labelled as showing it
 EXPERT = (5.2, 3.8)  # mean and spread of the angle between planned and true four-chamber plane (Blansit 2019), degrees
-CARELESS = (16.0, 5.0)  # the heavier tail, ours: so far off that a few hundred frames teach a small network
+CARELESS = (16.0, 5.0)  # the heavier tail (ours), so that a small network learns from a few hundred frames
 TAIL = 0.6  # share of plans from it
 STEEPEST = 28.0  # degrees
 OFFSET = (3.5, 10.0)  # spread and largest size, mm
 CLEAR, HIDDEN = 500.0, 40.0  # mm^2: a plan that shows the tract, and one that does not, as a rule leave this gap
 BORDERLINE = 0.08  # share of plans that lie in the gap: the detection limit is drawn from them
 ANTERIOR = 0.85  # share of anterior tilts among the plans that do not show the tract: their offset hides it
-LOOKS, COARSE = 4, 1.6  # phases at which a plan is judged, and the step, mm
+LOOKS, COARSE = 4, 1.6  # phases at which a plan is tested, and the step, mm
 TRIES = 60  # offsets for one tilt
 NEAREST = 0.5  # mm between the offsets tried for a plan that hides the tract
 ANCHOR = (16.0, 20.0)  # middle of the heart in the true plane (across, along): where an unshifted picture is centred
@@ -63,7 +63,7 @@ def stratified(rng: np.random.Generator, heart: Heart, shows: bool) -> Planning:
 
     Sizes of tilts are alike in both. A plan that shows the tract is an anterior one. Of those that do not, some are
     tilted the other way and some are tilted as far to the same side, but lie so low that they miss the tract:
-    otherwise the liver, which the tilt cuts higher or lower, would tell the label.
+    otherwise the liver, which the tilt cuts higher or lower, would predict the label.
     """
     states = [state(heart, (k + 0.5) / LOOKS) for k in range(LOOKS)]
     allowed = within(shows, bool(rng.random() < BORDERLINE))

@@ -47,7 +47,7 @@ def polynomial(rng: np.random.Generator, size: int, degree: int) -> np.ndarray:
 
 
 def sequence(rng: np.random.Generator, size: int, look: Look) -> dict:
-    """What the scanner does to a cine: flip angle, tissue scatter, field, coil, phase; fields (size, size) float32."""
+    """Scanner settings of a cine: flip angle, tissue scatter, field, coil, phase; fields (size, size) float32."""
     scatter = {name: float(np.exp(0.08 * rng.normal())) for name in TISSUES}
     scatter["venous"] = scatter["blood"] * float(np.exp(0.03 * rng.normal()))
     field = polynomial(rng, size, 3)

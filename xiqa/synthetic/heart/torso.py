@@ -1,4 +1,4 @@
-"""What lies around the heart, in body coordinates: chest wall, lungs and vessels, mediastinum, spine, liver."""
+"""Surroundings of the heart in body coordinates: chest wall, lungs and vessels, mediastinum, spine, liver."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def torso(rng: np.random.Generator) -> Torso:
         half=(half[0] + 0.5 * fat, half[1] + 0.5 * fat),
         fat=fat,
         muscle=muscle,
-        # Breath is held anywhere between in and out: else the liver's size would tell the tilt.
+        # Breath is held anywhere between in and out; otherwise the liver's size would predict the tilt.
         liver=float(rng.uniform(-95, 50)),
         left_dome=float(rng.uniform(-85, -35)),
         vessels=vessels(rng),
@@ -69,7 +69,7 @@ def vessels(rng: np.random.Generator) -> np.ndarray:
 
 
 def layers(body: Torso, heart: Heart, points: Points, coarse: np.ndarray) -> Iterator[tuple]:
-    """(tissue, distance in mm) in painting order, from the skin inwards; air is what nothing covers."""
+    """(tissue, distance in mm) in painting order, from the skin inwards; uncovered points are air."""
     skin = ellipsoid(points, (0, body.middle, 0), (*body.half, INF)) + body.bulge(points)
     inner = skin + body.fat + body.muscle
     yield "fat", skin

@@ -1,4 +1,4 @@
-"""The one way from a signal to a scan, for clean and corrupted scans alike."""
+"""Acquisition of a scan from a signal, the same for clean and corrupted scans."""
 
 from collections.abc import Callable
 
@@ -19,9 +19,9 @@ def acquire(
     filter: str = "tukey",
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Acquire a scan: complex signal -> artifact or nothing -> k-space -> noise -> filter -> magnitude.
+    """Acquire a scan: complex signal -> artifact or identity -> k-space -> noise -> filter -> magnitude.
 
-    A clean scan runs through the same steps, so that nothing but the artifact tells the two apart. With one generator
+    A clean scan runs through the same steps, so that the two differ by the artifact only. With one generator
     seed, the scan with and the scan without an artifact have the same noise.
 
     Parameters
@@ -31,7 +31,7 @@ def acquire(
         scan; give a clean scan the same crop as the others.
     noise : standard deviation of each channel, in the units of the signal, before the filter.
     filter : "tukey" (taper over the outer half of k-space), "hamming" or "none".
-    generator : draws the noise and nothing else.
+    generator : draws the noise only.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def acquire(
 
 
 def read(kspace: Tensor, noise: float, filter: str = "tukey", generator: torch.Generator | None = None) -> Tensor:
-    """The second half of `acquire`, for who has k-space already: noise -> filter -> magnitude.
+    """The second half of `acquire`, for a k-space: noise -> filter -> magnitude.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all operators share: checked arguments, and random numbers from one generator.
+"""Checked arguments and random numbers of all operators.
 
 Spatial axes are counted 0, 1, 2 (X, Y, Z of a tensor (..., X, Y, Z)), or -3, -2, -1 alike.
 """

@@ -24,7 +24,7 @@ def wrap_around(
     generator: torch.Generator | None = None,
     size: int | None = None,
 ) -> Tensor:
-    """Fold what lies outside the central M voxels of the phase-encode axis to the other side.
+    """Fold the signal outside the central M voxels of the phase-encode axis to the other side.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def wrap_around(
     severity : share of the head's signal that lies outside and is folded, in [0, 1): M is chosen so that the share is
         as near as whole voxels allow, and not 0.
     axis : phase-encode axis.
-    generator : not used; nothing is random.
+    generator : not used.
     size : M itself, whatever the severity (but 0).
 
     Returns
@@ -68,7 +68,7 @@ def field_of_view_cut(
 
     Parameters
     ----------
-    x : (..., X, Y, Z), real or complex; the canvas. Beyond it there is nothing (0).
+    x : (..., X, Y, Z), real or complex; the canvas, 0 beyond.
     severity : share of the head's signal that the shift loses, in [0, 1), as near as whole voxels allow, and not 0.
     axis : the axis of the shift.
     generator : draws the end that is lost.
@@ -154,7 +154,7 @@ def holding_size(x: Tensor, axis: int) -> int:
 def cut_offset(x: Tensor, severity: float, axis: int, size: int, side: int) -> int:
     """Shift (voxels, of the sign ``side``) of a block of M that loses the share nearest to ``severity``, and not 0.
 
-    The share counts what the central block holds and the shifted one does not, over all of the head's signal.
+    The share is the signal in the central and not in the shifted block, over all of the head's signal.
 
     """
     signal = head_signal(x, axis)

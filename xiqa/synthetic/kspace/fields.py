@@ -280,7 +280,7 @@ def displaced(x: Tensor, shift: Tensor, dim: int) -> Tensor:
     """Signal moved by ``shift`` (X, Y, Z) voxels along a dimension, piled up and thinned out, its sum kept inside.
 
     Every voxel is cut into eight parts that travel by the shift interpolated between the voxels' centres and add to
-    the voxel where they arrive; what leaves the volume is lost.
+    the voxel where they arrive; signal that leaves the volume is lost.
 
     """
     lines = (shift.abs() >= 0.5 / _PARTS).any(dim)
@@ -291,7 +291,7 @@ def displaced(x: Tensor, shift: Tensor, dim: int) -> Tensor:
     n = shift.shape[-1]
     edges = torch.cat([shift[:, :1], (shift[:, 1:] + shift[:, :-1]) / 2, shift[:, -1:]], -1)
     place = torch.arange(n, device=x.device, dtype=shift.dtype)
-    # one place more on either side takes what leaves the volume
+    # one more place on either side collects the signal that leaves the volume
     result = torch.zeros((*part_of_x.shape[:-1], n + 2), dtype=x.dtype, device=x.device)
     for part in range(_PARTS):
         inside = (part + 0.5) / _PARTS

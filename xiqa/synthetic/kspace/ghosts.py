@@ -49,7 +49,7 @@ def ghosting(
         "local" (up to 0.5), (s/n) / (1 - s/n) for "comb" (up to 1/(n - 1)), J_1(b) / J_0(b) for "phase" (up to 1.71,
         b = 1.8), tan(phi) for "half" (up to 1).
     axis : phase-encode axis.
-    generator : draws what is left open.
+    generator : draws the parameters that are not given.
     kind : see the table of this module. "half" belongs to echo-planar imaging.
     period : lines P per cycle, or n of the comb (whole). Ghosts lie N/P voxels apart; where that is not whole, they are
         blurred. None draws one: N/P whole for the modulations, n from 2 to 5 for the comb.

@@ -51,7 +51,7 @@ def rigid_motion(
     x : (..., X, Y, Z), real or complex.
     severity : mm in [0, 20], root mean square displacement of the head's voxels, mean over lines.
     axis : phase-encode axis.
-    generator : draws the trajectory and what is left open of it.
+    generator : draws the trajectory, or its parts that are not given.
     trajectory : "step" (sudden), "drift", "nod" (and return), "periodic"; None draws one.
     order : in which lines are read: "linear", "centric" (from the middle outwards), "interleaved" (eight shots).
     poses : number of different poses at most, the one at the centre of k-space among them; cost grows with it.
@@ -123,7 +123,7 @@ def _directions(generator, trajectory, translation, rotation, covariance):
 
 
 def _course(generator, trajectory: str, ranks: np.ndarray) -> np.ndarray:
-    """How far along its way the head is when each line is read, relative to the line at the centre of k-space."""
+    """Share of the trajectory when each line is read, relative to the line at the centre of k-space."""
     time = ranks / (len(ranks) - 1)
     first, second = arguments.uniform(generator), arguments.uniform(generator)
     if trajectory == "step":
@@ -248,7 +248,7 @@ def shears(matrix: np.ndarray, shift: np.ndarray) -> list[tuple[int, np.ndarray,
 
 
 def _factors(A: np.ndarray, j: int, k: int, l: int) -> list[tuple[int, np.ndarray]]:  # noqa: E741
-    """Slopes of A = S_j(a) S_k(b) S_l(c) S_j(d), last factor first; the product tells whether they exist."""
+    """Slopes of A = S_j(a) S_k(b) S_l(c) S_j(d), last factor first; the product is not zero where they exist."""
     a, b, c, d = np.zeros((4, 3))
     if abs(A[l, j]) > 1e-12:
         d[l] = (A[l, l] - 1) / A[l, j]

@@ -1,4 +1,4 @@
-"""What severities refer to: the bright end of a volume, and the head in it.
+"""References of severities: the bright end of a volume, and the head in it.
 
 Leading axes (coils, contrasts) count together: everything is measured on the root mean square over them.
 """

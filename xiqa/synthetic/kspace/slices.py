@@ -65,7 +65,7 @@ def interleave_step(
     Parameters
     ----------
     x : (..., X, Y, Z), real or complex.
-    severity : mm that the last package lies beside the first; the others lie between them.
+    severity : distance in mm of the last package from the first; the others lie between them.
     axis : slice axis.
     generator : draws the direction.
     spacing : voxel sizes in mm.
@@ -109,10 +109,10 @@ def thick_slices(
     Parameters
     ----------
     x : (..., X, Y, Z), real or complex.
-    severity : thickness in mm over which is averaged, beside that of the voxels: k-space is multiplied by
+    severity : thickness in mm of the average, in addition to that of the voxels: k-space is multiplied by
         sinc(severity k / (N spacing)).
     axis : slice axis.
-    generator : not used; nothing is random.
+    generator : not used.
     spacing : voxel sizes in mm.
 
     Returns
@@ -140,7 +140,7 @@ def clipped(x: Tensor, severity: float = 0.05, *, axis: int = 1, generator: torc
     x : (..., X, Y, Z), real or complex.
     severity : share of the head's voxels that are clipped, in [0, 1).
     axis : not used, as in every operator that has no direction.
-    generator : not used; nothing is random.
+    generator : not used.
 
     Returns
     -------

@@ -41,7 +41,7 @@ def gibbs_ringing(
     severity : share of the lines left out on each axis, in [0, 1): L = 2K + 1 of N are kept, L the odd number nearest
         to N (1 - severity) and below N.
     axis : one or more axes.
-    generator : not used; nothing is random.
+    generator : not used.
     acquisition : "2d" leaves out ``slice_axis``, "3d" takes all of ``axis``.
     window : "none", or "hamming" or "tukey" over the lines kept, which trades ringing for blur.
 
@@ -51,7 +51,7 @@ def gibbs_ringing(
 
     Raises
     ------
-    ValueError : bad arguments; nothing but the slice axis in a 2D acquisition.
+    ValueError : bad arguments; only the slice axis in a 2D acquisition.
 
     """
     arguments.check(x, severity, 1 - 1e-9)
@@ -107,7 +107,7 @@ def spike(
     severity : amplitude of the stripes (root mean square over the hit volume or slice) divided by the 99th percentile
         of x.
     axis : readout axis, along which the samples of a burst lie.
-    generator : draws what is left open.
+    generator : draws the parameters that are not given.
     acquisition : "3d": all slices have stripes; "2d": one slice of ``slice_axis``, through the head.
     burst : number of adjacent samples hit, each with a phase of its own; 1 gives stripes of constant amplitude. None
         draws 1 to 5.
@@ -249,7 +249,7 @@ def gaussian_blur(
     x : (..., X, Y, Z), real or complex.
     severity : standard deviation in mm.
     axis : one or more axes.
-    generator : not used; nothing is random.
+    generator : not used.
     spacing : voxel sizes in mm.
 
     Returns

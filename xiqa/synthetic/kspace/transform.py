@@ -48,7 +48,7 @@ def filtered(x: Tensor, factors: Mapping[int, Tensor]) -> Tensor:
 
 
 def like(x: Tensor, y: Tensor) -> Tensor:
-    """What an operator called on ``x`` returns of its result ``y``: the magnitude if ``x`` is real."""
+    """The result ``y`` of an operator on ``x``, or its magnitude if ``x`` is real."""
     return y if x.is_complex() else y.abs()
 
 

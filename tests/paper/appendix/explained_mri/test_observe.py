@@ -4,13 +4,25 @@ import pytest
 import torch
 
 from xiqa import models, saliency
-from xiqa.paper.appendix.explained_mri import observe
+from xiqa.paper.appendix.explained_mri import observe, tables, truth
 
 
 @pytest.fixture(scope="module")
-def observed(root, prepared, weights):
+def masks(root, prepared, tmp_path_factory):
+    """Function that writes the entry of masks of a split."""
+
+    def write(split="test", root=root):
+        folder = tmp_path_factory.mktemp("masks")
+        truth.masks(folder, prepared, root, split)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def observed(prepared, masks, weights):
     methods = ["normgrad_scaling_combined", "gradcam"]
-    return observe.observe(prepared, weights, "vggnet3d", 3, "test", methods, 2, root)
+    return observe.observe(prepared, masks(), weights, "vggnet3d", 3, "test", methods, 2)
 
 
 def test_a_network_that_looks_for_brightness_finds_the_cube(observed):
@@ -24,17 +36,18 @@ def test_a_network_that_looks_for_brightness_finds_the_cube(observed):
     assert (combined["probability"] > 0.5).all()
 
 
-def test_a_transposed_mask_is_missed(other_root, prepared, weights, world):
+def test_a_transposed_mask_is_missed(other_root, prepared, masks, weights, world):
     for name in world.TEST[:2]:
         turned = np.zeros(world.SCAN, np.uint8)
         turned[4:12, 14:22, 22:30] = 1
         world.write_mask(other_root, name, turned)
-    rows = observe.observe(prepared, weights, "vggnet3d", 0, "test", ["normgrad_scaling_combined"], 8, other_root)
+    entry = masks(root=other_root)
+    rows = observe.observe(prepared, entry, weights, "vggnet3d", 0, "test", ["normgrad_scaling_combined"], 8)
     assert (rows["hit"] == 0).all()
     assert (rows["distance"] > 1).all()
 
 
-def test_rows_are_those_of_explain_scan_by_scan(observed, prepared, root, weights, world):
+def test_rows_are_those_of_explain_scan_by_scan(observed, prepared, weights, world):
     model = models.build("vggnet3d", weights=weights, shape=world.SHAPE).eval()
     test = np.load(prepared / "test.npy")[:2].astype(np.float32)
     for method in ("normgrad_scaling_combined", "gradcam"):
@@ -45,30 +58,38 @@ def test_rows_are_those_of_explain_scan_by_scan(observed, prepared, root, weight
             assert (row.x, row.y, row.z) == np.unravel_index(heat.argmax(), heat.shape)
 
 
-def test_rivals_see_the_scan_and_no_network(root, prepared):
-    found = observe.rivals(prepared, "test", root)
-    assert found["method"].to_list() == list(observe.RIVALS) * 2
-    assert found["probability"].isna().all()
-    centre = found[found["method"] == "centre"]
+def test_baselines_use_the_scan_and_no_network(prepared, masks):
+    rows = observe.baselines(prepared, masks(), "test")
+    assert rows["method"].to_list() == list(observe.BASELINES) * 2
+    assert rows["probability"].isna().all()
+    centre = rows[rows["method"] == "centre"]
     assert (centre[["x", "y", "z"]].to_numpy() == (18, 17, 13)).all()  # of the scan, not of the padded input
-    edge = found[found["method"] == "gradient_magnitude"]
+    edge = rows[rows["method"] == "gradient_magnitude"]
     assert (edge["distance"] < 2).all()
-    pd.testing.assert_frame_equal(found, observe.rivals(prepared, "test", root))
-    drawn = found[found["method"] == "random"]
-    assert len(drawn[["x", "y", "z"]].drop_duplicates()) == 2
-    assert drawn["average_precision"].to_numpy() == pytest.approx(drawn["share"].to_numpy(), rel=0.3)
+    pd.testing.assert_frame_equal(rows, observe.baselines(prepared, masks(), "test"))
+    random = rows[rows["method"] == "random"]
+    assert len(random[["x", "y", "z"]].drop_duplicates()) == 2
+    assert random["average_precision"].to_numpy() == pytest.approx(random["share"].to_numpy(), rel=0.3)
 
 
-def test_without_weights_the_network_is_drawn_from_its_seed(root, prepared):
-    given = {"prepared": prepared, "weights": None, "network": "vggnet3d", "split": "test", "batch": 2, "root": root}
-    given["methods"] = ["normgrad_scaling_combined"]
+def test_without_weights_the_network_is_drawn_from_its_seed(prepared, masks):
+    arguments = {"weights": None, "network": "vggnet3d", "split": "test", "batch": 2}
+    arguments |= {"prepared": prepared, "masks": masks(), "methods": ["normgrad_scaling_combined"]}
     torch.manual_seed(5)
-    first = observe.observe(seed=0, **given)
+    first = observe.observe(seed=0, **arguments)
     state = torch.random.get_rng_state()
     torch.manual_seed(6)
-    pd.testing.assert_frame_equal(first, observe.observe(seed=0, **given))
-    other = observe.observe(seed=1, **given)
+    pd.testing.assert_frame_equal(first, observe.observe(seed=0, **arguments))
+    other = observe.observe(seed=1, **arguments)
     assert (first["probability"] != other["probability"]).all()
     assert set(first["state"]) == {observe.UNTRAINED}
     torch.manual_seed(5)
-    assert torch.equal(state, torch.random.get_rng_state())  # nobody else's numbers were drawn
+    assert torch.equal(state, torch.random.get_rng_state())  # the global generator is left as it was
+
+
+def test_a_split_without_masks_gives_empty_tables(prepared, masks, weights):
+    entry = masks("val")
+    observed = observe.observe(prepared, entry, weights, "vggnet3d", 0, "val", ["gradcam"], 2)
+    assert len(observed) == len(observe.baselines(prepared, entry, "val")) == 0
+    assert {"hit", "chance", "seed", "method", "image"} <= set(observed.columns)
+    assert tables.summary(observed).empty

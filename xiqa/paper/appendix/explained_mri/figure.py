@@ -1,172 +1,94 @@
-"""Where the artifact network looks: NormGrad in three dimensions on single scans, in the voxels of the scan."""
+"""Figure of single scans with their maps: three planes of the scan, and the map over them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy import ndimage
-from torch import nn
 
-from xiqa import pictures, saliency
-from xiqa.data.files.volumes import load_volume
-from xiqa.data.geometry import Volume, geometry, preprocess
-from xiqa.paper.appendix.explained_mri.truth import mask_file
+from xiqa import pictures
+from xiqa.paper.appendix.explained_mri.examples import FAMILIES, METHOD, Example
+from xiqa.saliency.names import METHOD_NAMES
 
-METHOD = "normgrad_scaling_combined"
-FAMILIES = 5  # local artifacts shown, one of a kind
 COLUMNS = 2  # scans side by side
-ELSEWHERE = 0.45  # how strong a cross is drawn in a plane that does not hold the peak
+ELSEWHERE = 0.45  # opacity of a cross in a plane that does not hold the peak
 RIM = 3  # voxels around a mask that is outlined; gaps up to four voxels wide are closed
 
 
-@dataclass(frozen=True)
-class Explained:
-    """One scan with its map.
-
-    Attributes
-    ----------
-    volume : the scan.
-    heat : float32, its shape; the map for the class artifact.
-    mask : bool, its shape: where a local artifact changed the picture; None where that is not known.
-    peak : voxel of the map's maximum, the middle of the scan for a constant map.
-    degenerate : the map is constant.
-
-    """
-
-    volume: Volume
-    heat: np.ndarray
-    mask: np.ndarray | None
-    peak: tuple[int, int, int]
-    degenerate: bool
-
-    @property
-    def hit(self) -> float:
-        """1 if the peak lies on the changed voxels, 0 if not; NaN without a mask or without a peak."""
-        return np.nan if self.mask is None or self.degenerate else float(self.mask[self.peak])
-
-    @property
-    def spacing(self) -> np.ndarray:
-        """Millimetres from voxel to voxel along X, Y, Z."""
-        return np.linalg.norm(self.volume.affine[:3, :3], axis=0)
-
-    @property
-    def distance(self) -> float:
-        """Millimetres from the peak to the nearest changed voxel; NaN without a mask, without a peak, or if empty."""
-        if np.isnan(self.hit) or not self.mask.any():
-            return np.nan
-        return float(ndimage.distance_transform_edt(~self.mask, sampling=self.spacing)[self.peak])
-
-    @property
-    def at(self) -> tuple[int, int, int]:
-        """Where the planes are laid: the changed voxel nearest to the middle of all changed ones; else the peak."""
-        if self.mask is None or not self.mask.any():
-            return self.peak
-        changed = np.argwhere(self.mask)
-        return tuple(map(int, changed[np.square((changed - changed.mean(0)) * self.spacing).sum(1).argmin()]))
-
-    @property
-    def verdict(self) -> str:
-        """What the peak says, in words: a hit, a miss by so many millimetres, a constant map, or nothing known."""
-        if self.degenerate:
-            return "the map is constant"
-        if np.isnan(self.distance):
-            return ""
-        return f"{'hit' if self.hit else f'miss by {self.distance:.0f} mm'} (chance {100 * self.chance:.0f} %)"
-
-    @property
-    def chance(self) -> float:
-        """Share of the scan's voxels that were changed; NaN without a mask."""
-        return np.nan if self.mask is None else float(self.mask.mean())
-
-
-def choose(test: pd.DataFrame, root: Path, families: int = FAMILIES) -> list[int]:
-    """Rows of the scans to show: the surest artifact of each local kind, and the surest clean scan last.
-
-    Where there are more kinds than ``families``, those whose scans were changed least stand: a hit in half of the
-    volume shows nothing. Without a mask at all it is the surest artifact of any kind. A class that does not occur is
-    left out.
+def saliency(records: pd.DataFrame, examples: Sequence[Example], name: str) -> tuple[Figure, pd.DataFrame, str]:
+    """Single scans with their maps, peaks and changed voxels.
 
     Parameters
     ----------
-    test : path, label, artifact and probability of the scans, a row each.
-    root : folder of the data set.
+    records : image, label, artifact, artifact_type, contrast and probability of the scans.
+    examples : the scans in the same order.
+    name : name of the training.
 
     """
-    artifacts, clean = (test[test["label"] == label] for label in (1, 0))
-    local = artifacts[[mask_file(root, path).is_file() for path in artifacts["path"]]]
-    if len(local):
-        surest = local.loc[local.groupby("artifact")["probability"].idxmax()]
-        changed = [float((load_volume(mask_file(root, path)).array > 0.5).mean()) for path in surest["path"]]
-        shown = list(surest.index[np.argsort(changed, kind="stable")[:families]])
-    else:
-        shown = [artifacts["probability"].idxmax()] if len(artifacts) else []
-    shown += [clean["probability"].idxmin()] if len(clean) else []
-    return [int(row) for row in shown]
+    titles = [title(record, example) for (_, record), example in zip(records.iterrows(), examples, strict=True)]
+    peaks = [
+        dict(zip("xyz", one.peak, strict=True)) | {"hit": one.hit, "distance_mm": one.distance, "chance": one.chance}
+        for one in examples
+    ]
+    about = records[["image", "label", "artifact", "probability"]].reset_index(drop=True)
+    caption = (
+        f"{METHOD_NAMES[METHOD]} for the class artifact, {name}: of each local kind of artifact (at most {FAMILIES}, "
+        "those that change least) the test scan of highest probability, and the clean scan of lowest. Outline: changed "
+        "voxels, gaps of up to four voxels closed; cross: the maximum of the map, faint in planes that do not hold it. "
+        f"{len(examples)} scans."
+    )
+    return draw(examples, titles), pd.concat([about, pd.DataFrame(peaks)], axis=1), caption
 
 
-def title(record: pd.Series, scan: Explained) -> str:
-    """What a scan is, what the network says, and whether the map hits; ``record`` is a row of the table of scans."""
-    kind = str(record["artifact"] or record["artifact_type"] or "kind not known").replace("_", " ")
+def title(record: pd.Series, example: Example) -> str:
+    """Kind and contrast of a scan, probability of an artifact, and whether the map hits."""
+    kind = str(record["artifact"] or record["artifact_type"] or "kind not recorded").replace("_", " ")
     if not record["label"]:
         kind = f"clean to the rater (mild {kind})" if record["artifact"] else "clean"
-    parts = [f"{kind}, {record['contrast'] or 'contrast not known'}"]
-    parts += [f"p(artifact) = {record['probability']:.2f}", scan.verdict]
-    return "; ".join(part for part in parts if part)
+    parts = [f"{kind}, {record['contrast'] or 'contrast not recorded'}", f"p(artifact) = {record['probability']:.2f}"]
+    if example.degenerate:
+        parts.append("the map is constant")
+    elif not np.isnan(example.distance):
+        verdict = "hit" if example.hit else f"miss by {example.distance:.0f} mm"
+        parts.append(f"{verdict} (chance {100 * example.chance:.0f} %)")
+    return "; ".join(parts)
 
 
-def explain(model: nn.Module, root: Path, path: str, shape: Sequence[int]) -> Explained:
-    """Explain the class artifact on one scan; ``shape`` is that of the network's input."""
-    volume = load_volume(root / path)
-    inputs = torch.from_numpy(preprocess(volume, shape))[None].to(next(model.parameters()).device)
-    small = saliency.explain(model, inputs, [METHOD], target=1)[METHOD]
-    heat = geometry(volume, shape).map_to_scan(small[0].cpu().numpy())
-    flat = bool(saliency.degenerate(torch.from_numpy(heat)[None]).item())
-    peak = tuple(side // 2 for side in heat.shape) if flat else np.unravel_index(int(heat.argmax()), heat.shape)
-    truth = mask_file(root, path)
-    mask = load_volume(truth).array > 0.5 if truth.is_file() else None
-    return Explained(volume, heat, mask, tuple(map(int, peak)), flat)
-
-
-def draw(scans: Sequence[Explained], titles: Sequence[str], columns: int = COLUMNS) -> Figure:
-    """Two rows a scan, three planes through what was changed: the scan with its outline; the map over it.
-
-    The cross is the map's maximum, carried to each plane; faint where it lies in another one. ``columns`` scans stand
-    side by side.
-    """
-    columns = min(columns, len(scans))
-    rows = -(-len(scans) // columns)
+def draw(examples: Sequence[Example], titles: Sequence[str]) -> Figure:
+    """Two rows a scan, three planes each: the scan with its outline; the map over it. Two scans side by side."""
+    columns = min(COLUMNS, len(examples))
+    rows = -(-len(examples) // columns)
     figure = plt.figure(figsize=(4.7 * columns, 3.2 * rows))
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
-    for part, scan, text in zip(parts, scans, titles, strict=False):
-        axes = part.subplots(2, 3)
-        for row, heat in zip(axes, (None, scan.heat), strict=True):
-            pictures.planes(row, scan.volume.array, scan.spacing, scan.at, heat, letters=scan.volume.oriented)
-            _mark(row, scan)
+    for part, example, text in zip(parts, examples, titles, strict=False):
+        axes, volume = part.subplots(2, 3), example.volume
+        for row, heat in zip(axes, (None, example.heat), strict=True):
+            pictures.planes(row, volume.array, example.spacing, example.planes, heat, letters=volume.oriented)
+            _mark(row, example)
         for ax in axes[1]:
             ax.set_title("")
         part.suptitle(text, fontsize=9)
     return figure
 
 
-def _mark(row: np.ndarray, scan: Explained) -> None:
-    """Outline what was changed in the three planes of a row, and put the cross at the map's maximum."""
+def _mark(row: NDArray, example: Example) -> None:
+    """Outline the changed voxels in the three planes of a row, and put the cross at the map's maximum."""
+    peak, planes, flat = example.peak, example.planes, example.degenerate
     for normal, (ax, (across, up)) in enumerate(zip(row, ((1, 2), (0, 2), (0, 1)), strict=True)):
-        ax.lines[0].set_data([scan.peak[across]], [scan.peak[up]])
-        ax.lines[0].set_visible(not scan.degenerate)
-        ax.lines[0].set_alpha(1.0 if scan.peak[normal] == scan.at[normal] else ELSEWHERE)
-        if scan.mask is not None:
-            inside = _closed(scan.mask.take(scan.at[normal], axis=normal).T)
+        ax.lines[0].set_data([peak[across]], [peak[up]])
+        ax.lines[0].set_visible(not flat)
+        ax.lines[0].set_alpha(1.0 if peak[normal] == planes[normal] else ELSEWHERE)
+        if example.mask is not None:
+            inside = _closed(example.mask.take(planes[normal], axis=normal).T)
             across_at, up_at = (np.arange(side) - RIM for side in inside.shape[::-1])
             if inside.any():
                 ax.contour(across_at, up_at, inside, levels=[0.5], colors=pictures.ANNOTATION, linewidths=0.8)
 
 
-def _closed(inside: np.ndarray) -> np.ndarray:
+def _closed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A plane of the mask without its narrow gaps: stripes and noise would be all outline.
 
     A rim of voxels outside closes the outline where the change reaches the edge of the scan.

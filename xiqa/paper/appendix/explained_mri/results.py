@@ -1,101 +1,143 @@
-"""What a notebook asks of a study: its networks explained, beside untrained ones and rivals, and their moving peaks."""
+"""Entries of the explained MRI artifacts in the store, and all that their table and figure read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from xiqa.paper.appendix.explained_mri.dropout import spread, wander
-from xiqa.paper.appendix.explained_mri.observe import METHODS, PRIMARY, observe, rivals
-from xiqa.paper.appendix.explained_mri.tables import CALLED_CLEAN, LOCAL
-from xiqa.paper.mri import answers as mri_answers
+from xiqa.paper.mri import results as mri
+from xiqa.paper.study import Job, Study
+from xiqa.store.files import read_frame
+from xiqa.store.store import FRAME
 
-if TYPE_CHECKING:
-    from xiqa.paper.study import Experiment
+if TYPE_CHECKING:  # the modules of the chapter import torch, and a list of jobs needs none
+    from xiqa.paper.appendix.explained_mri.examples import Example
 
+MODULE = "xiqa.paper.appendix.explained_mri"
+NOTEBOOKS = ("A2_explained_mri",)
 SPLIT = "test"
-# Maps under dropout of a scan, at most: time against noise, for the spread of 30 correlates at 0.8 with that of 100.
-SAMPLES = 50
-CASES, CONTROLS = 100, 1  # missed artifacts at most, and clean scans called clean for each of them
 
 
-def explained(study: "Experiment", names: Sequence[str]) -> pd.DataFrame:
-    """Maps of the trained networks, of untrained ones of the same architecture, and of rivals, scored on every mask.
+@dataclass(frozen=True, eq=False)  # comparing arrays is ambiguous, so identity
+class ExplainedMri:
+    """Scored maps of all networks and baselines, and the scans that are shown.
 
-    Parameters
+    Attributes
     ----------
-    names : recipes of one arm that differ by their seed.
-
-    Returns
-    -------
-    DataFrame: rows of :func:`observe` and :func:`rivals`; none where no scan of the test split has a mask.
+    maps : rows of ``observe`` and ``baselines`` (:mod:`xiqa.paper.appendix.explained_mri.observe`).
+    primary : name of the training whose maps are shown.
+    records : records of the scans that are shown, with ``probability``, the mean of the Monte Carlo samples.
+    examples : these scans with their maps, in the same order.
 
     """
-    root = study.root("mri", _simulated(study)["path"])
-    given = {"prepared": study.prepared_volumes(), "split": SPLIT, "unkeyed": {"root": root}}
-    recipes = {name: study.recipe(name) for name in names}
-    batch, network = study.profile.maps_batch, next(iter(recipes.values())).network
-    parts = [
-        study.store.frame(
-            observe,
-            weights=study.train(name) / "weights.pt",
-            network=recipe.network,
-            seed=recipe.seed,
-            methods=list(METHODS),
-            batch=batch,
-            **given,
-        )
-        for name, recipe in recipes.items()
+
+    maps: pd.DataFrame
+    primary: str
+    records: pd.DataFrame
+    examples: list["Example"]
+
+
+def trained(study: Study) -> list[str]:
+    """Names of the trainings that are explained: those of the arm with data-ramping, one a seed."""
+    return study.runs("ramp")
+
+
+def masks(study: Study) -> Path:
+    """Entry of the changed voxels of the test scans."""
+    root = {"root": partial(_root, study)}
+    return study.store.path(f"{MODULE}.truth.masks", prepared=study.prepared("mri"), split=SPLIT, unkeyed=root)
+
+
+def observed(study: Study, name: str) -> Path:
+    """Entry of the scored maps of a training."""
+    from xiqa.paper.appendix.explained_mri.observe import METHODS
+
+    recipe, weights = study.recipe(name), study.train(name) / "weights.pt"
+    return _observed(study, weights=weights, network=recipe.network, seed=recipe.seed, methods=list(METHODS))
+
+
+def untrained(study: Study, seed: int) -> Path:
+    """Entry of the scored maps of a network that was never trained."""
+    from xiqa.paper.appendix.explained_mri.observe import PRIMARY
+
+    network = study.recipe(trained(study)[0]).network
+    return _observed(study, weights=None, network=network, seed=seed, methods=[PRIMARY])
+
+
+def baselines(study: Study) -> Path:
+    """Entry of the scored baselines that use no network."""
+    prepared = study.prepared("mri")
+    return study.store.path(f"{MODULE}.observe.baselines", prepared=prepared, masks=masks(study), split=SPLIT)
+
+
+def shown(study: Study) -> pd.DataFrame:
+    """Records of the scans that are shown, with ``probability``, the mean of the first training's samples."""
+    from xiqa.paper.appendix.explained_mri.examples import choose
+    from xiqa.paper.appendix.explained_mri.observe import masked
+    from xiqa.paper.mri.answers import answers
+
+    samples = mri.samples_entry(study, trained(study)[0], SPLIT)
+    test = answers(samples, study.data("mri").records(SPLIT))
+    return test.loc[choose(test, masked(masks(study)))].reset_index(drop=True)
+
+
+def examples(study: Study) -> Path:
+    """Entry of the maps of the scans that are shown."""
+    name, paths = trained(study)[0], shown(study)["path"].to_list()
+    recipe, root = study.recipe(name), {"root": partial(_root, study, paths)}
+    return study.store.path(
+        f"{MODULE}.examples.explain",
+        weights=study.train(name) / "weights.pt",
+        network=recipe.network,
+        shape=list(study.data_sets["mri"].shape),
+        paths=paths,
+        unkeyed=root,
+        data=study.data_sets["mri"].fingerprint,
+    )
+
+
+def jobs(study: Study) -> list[Job]:
+    """Masks, maps of each network, baselines, and maps of the scans that are shown."""
+    data, truth, names = "data:mri", "explain:mri-masks", trained(study)
+    made = [
+        Job(truth, masks, (data,), NOTEBOOKS),
+        Job("explain:mri-baselines", baselines, (data, truth), NOTEBOOKS),
+        Job("explain:mri-examples", examples, (f"sample:{names[0]}-{SPLIT}", truth), NOTEBOOKS),
     ]
-    # The classes of an untrained network mean nothing: another seed says as much as another class.
-    parts += [
-        study.store.frame(observe, weights=None, network=network, seed=seed, methods=[PRIMARY], batch=batch, **given)
+    made += [
+        Job(f"explain:{name}", partial(observed, name=name), (truth, f"train:{name}"), NOTEBOOKS) for name in names
+    ]
+    made += [
+        Job(f"explain:mri-untrained-s{seed}", partial(untrained, seed=seed), (data, truth), NOTEBOOKS)
         for seed in range(study.profile.heads)
     ]
-    parts.append(study.store.frame(rivals, **given))
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return made
 
 
-def peaks(study: "Experiment", name: str, theta: float) -> pd.DataFrame:
-    """How far the peaks of one network move under dropout: on scans with a mask, and on scans that it calls clean.
+def read(study: Study) -> ExplainedMri:
+    """Read all entries of the chapter, computing what is missing."""
+    from xiqa.paper.appendix.explained_mri.examples import read as read_examples
 
-    Of the scans called clean (mean probability of the samples below ``theta``) all missed artifacts are asked, and
-    as many clean scans, both drawn by the seed of the study where there are more.
-
-    Returns
-    -------
-    DataFrame: rows of :func:`spread` (``set`` local) and of :func:`wander` (``set`` called clean).
-
-    """
-    recipe, drawn = study.recipe(name), study.samples(name, SPLIT)
-    answers = mri_answers.answers(drawn, study.volumes().records(SPLIT))
-    chosen = called_clean(answers, theta)
-    given = {
-        "prepared": study.prepared_volumes(),
-        "weights": study.train(name) / "weights.pt",
-        "network": recipe.network,
-        "seed": recipe.seed,
-        "split": SPLIT,
-        "samples": min(SAMPLES, study.profile.samples),
-        "drawn": drawn,
-    }
-    root = study.root("mri", [*_simulated(study)["path"], *chosen["path"]])
-    local = study.store.frame(spread, unkeyed={"root": root}, **given)
-    others = study.store.frame(wander, images=chosen["image"].to_list(), unkeyed={"root": root}, **given)
-    parts = [local.assign(set=LOCAL), others.assign(set=CALLED_CLEAN)]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    entries = [observed(study, name) for name in trained(study)]
+    # An untrained network has no classes: seeds give its spread.
+    entries += [*(untrained(study, seed) for seed in range(study.profile.heads)), baselines(study)]
+    parts = [read_frame(entry / FRAME) for entry in entries]
+    maps = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    records = shown(study)
+    paths = records["path"].to_list()
+    pictured = read_examples(examples(study), paths, _root(study, paths))
+    return ExplainedMri(maps, trained(study)[0], records, pictured)
 
 
-def called_clean(answers: pd.DataFrame, theta: float) -> pd.DataFrame:
-    """Scans with a probability below theta: the missed artifacts, and as many clean ones, as far as there are."""
-    below = answers[answers["probability"] < theta]
-    missed, clean = (below[below["label"] == label] for label in (1, 0))
-    missed = missed.sample(min(CASES, len(missed)), random_state=0)
-    clean = clean.sample(min(CONTROLS * len(missed), len(clean)), random_state=0)
-    return pd.concat([missed, clean]).sort_index()
+def _observed(study: Study, **arguments: object) -> Path:
+    arguments |= {"prepared": study.prepared("mri"), "masks": masks(study), "split": SPLIT}
+    return study.store.path(f"{MODULE}.observe.observe", batch=study.profile.maps_batch, **arguments)
 
 
-def _simulated(study: "Experiment") -> pd.DataFrame:
-    """Records of the test scans in which the simulator put an artifact; none of a real folder."""
-    records = study.volumes().records(SPLIT)
-    return records[records["artifact"] != ""]
+def _root(study: Study, paths: Sequence[str] = ()) -> Path:
+    """Folder of the brain volumes; of data drawn when needed the simulated artifacts and ``paths`` lie there."""
+    records = study.data("mri").records(SPLIT)
+    return study.data_sets["mri"].root([*records.loc[records["artifact"] != "", "path"], *paths])

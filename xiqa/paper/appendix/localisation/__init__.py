@@ -1,0 +1,1 @@
+"""Localisation beyond the pointing game: notebook A1."""

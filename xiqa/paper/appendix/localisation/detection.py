@@ -1,6 +1,5 @@
-"""Maps as detectors: the points of every method, and their FROC score, on a split of a prepared data set."""
+"""Maps as detectors: points of every method, and their FROC score, on a split of a prepared data set."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,100 +7,85 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from xiqa import pointing_game
 from xiqa.data.arrays.grids import outlines
 from xiqa.data.arrays.images import Prepared
 from xiqa.data.shapes import Shape, parse_annotation
-from xiqa.localisation.challenge import interval, sensitivities, walk
+from xiqa.localisation.challenge import interval, rank, sensitivities
 from xiqa.localisation.maxima import peaks, to_points
-from xiqa.paper.batches import Explainer
+from xiqa.paper.arguments import Network
+from xiqa.paper.batches import BASELINES, Explainer
+from xiqa.saliency.methods import tabulated
+from xiqa.store.files import read_frame
+from xiqa.store.store import FRAME
+
+DRAWS = 500  # of the bootstrap
 
 
-def froc_points(
-    prepared: Path,
-    weights: Path | str,
-    network: str,
-    seed: int,
-    split: str,
-    methods: list[str],
-    tolerance: float,
-    batch: int,
-    smoothing: dict | None = None,
-) -> pd.DataFrame:
-    """Points of every method for froc, on all images of a split that can be judged, also those without an object.
+def froc_points(prepared: Path, network: Network, split: str, tolerance: float, batch: int) -> pd.DataFrame:
+    """Store function: points of every method for FROC, on all `valid_rows` of a split.
 
-    The positive class is explained whatever the network predicts. Positive images without ground truth are left out.
-    Parameters as for `localise`; without ``smoothing`` the maps are taken as they are.
+    The positive class is explained, whatever the network predicts. Parameters as of
+    :func:`xiqa.paper.appendix.localisation.observe.localise`; ``tolerance`` in pixels.
 
     Returns
     -------
-    DataFrame with the columns method, image, row (position in the split's records), probability (the image's times the
-    scaled map), x, y (in original pixels), the highest peak of an image first. Of a degenerate map there is no point.
+    DataFrame with the columns method, image, row (position in the records of the split), probability (that of the image
+    times the scaled map), x, y (in original pixels), the highest peak of an image first. A degenerate map has no point.
 
     """
-    explainer = Explainer(prepared, weights, network, methods, seed, tolerance)
-    data, found = explainer.data, []
+    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
+    data, rows = explainer.data, []
     records = data.records(split)
-    for some in explainer.batches(split, judged_rows(data, split), batch, target=1):
+    for some in explainer.batches(split, valid_rows(data, split), batch, target=1):
         for method, maps in some.maps.items():
-            maps = maps if smoothing is None else pointing_game.smooth(maps, **smoothing)
             for row, one, probability in zip(some.rows, maps, some.probability, strict=True):
                 record = records.iloc[row]
-                points = to_points(
-                    peaks(one, float(probability), tolerance), data.size, record["height"], record["width"]
-                )
-                found += [(method, record["image"], int(row), *point) for point in points]
-    return pd.DataFrame(found, columns=["method", "image", "row", "probability", "x", "y"])
+                maxima = peaks(one, float(probability), tolerance)
+                points = to_points(maxima, data.size, record["height"], record["width"])
+                rows += [(method, record["image"], int(row), *point) for point in points]
+    return pd.DataFrame(rows, columns=["method", "image", "row", "probability", "x", "y"])
 
 
-def froc_scores(
-    points: pd.DataFrame,
-    prepared: Path,
-    split: str,
-    draws: int = 500,
-    seed: int = 0,
-    methods: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Score each method's points; the interval (95 %) is a bootstrap over units.
+def froc_scores(points: Path, prepared: Path, split: str, seed: int = 0) -> pd.DataFrame:
+    """Store function: FROC score of each method that has a point, with the 95 % interval of a bootstrap over units.
 
     Parameters
     ----------
-    points : as `froc_points` returns them, of the same split.
-    methods : which, in this order; by default those that have a point. One without a point finds nothing: 0.
-    draws, seed : of the bootstrap.
+    points : entry of `froc_points` of the same split.
+    seed : of the bootstrap.
 
     Returns
     -------
     DataFrame with the columns method, froc, low, high.
 
     """
-    data = Prepared(prepared)
-    rows, units = judged_rows(data, split), data.records(split)["unit"]
+    data, frame = Prepared(prepared), read_frame(points / FRAME)
+    rows = valid_rows(data, split)
+    units = data.records(split)["unit"].iloc[rows].to_numpy()
     shapes = [original_shapes(data, split, row) for row in rows]
-    found = []
-    for method in points["method"].unique() if methods is None else methods:
-        own = points[points["method"] == method]
+    scores = []
+    for method, own in frame.groupby("method", sort=False):
         by_row = {row: list(zip(p["probability"], p["x"], p["y"], strict=True)) for row, p in own.groupby("row")}
-        if strange := set(by_row) - set(rows.tolist()):
-            raise ValueError(f"the {split} split of {prepared} has no image to judge at row {min(strange)}")
-        steps = walk([by_row.get(row, []) for row in rows], shapes)
-        score = sensitivities(steps.hits, steps.false, len(rows), int(steps.objects.sum())).mean()
-        found.append((method, float(score), *interval(steps, units.iloc[rows].to_numpy(), draws, seed)))
-    return pd.DataFrame(found, columns=["method", "froc", "low", "high"])
+        if other := set(by_row) - set(rows.tolist()):
+            raise ValueError(f"row {min(other)} of the {split} split of {prepared} has no ground truth for its points")
+        ranked = rank([by_row.get(row, []) for row in rows], shapes)
+        score = sensitivities(ranked.hits, ranked.false, len(rows), int(ranked.objects.sum())).mean()
+        scores.append((method, float(score), *interval(ranked, units, DRAWS, seed)))
+    return pd.DataFrame(scores, columns=["method", "froc", "low", "high"])
 
 
-def judged_rows(data: Prepared, split: str) -> NDArray[np.intp]:
-    """Rows of a split that froc can judge: without an object, or with ground truth that says where it is."""
+def valid_rows(data: Prepared, split: str) -> NDArray[np.intp]:
+    """Rows of the images of a split without an object, or with ground truth of where it is."""
     records = data.records(split)
     return np.flatnonzero((records["label"] == 0) | (records["located"] == 1))
 
 
 def original_shapes(data: Prepared, split: str, row: int) -> list[Shape]:
-    """Annotated objects of an image in its original pixels; masks come as polygons around each of their regions."""
+    """Annotated objects of an image in its original pixels; a mask gives a polygon around each of its regions."""
     record = data.records(split).iloc[row]
     if record["annotation"] or not record["located"]:
         return parse_annotation(record["annotation"])
-    # Outer borders only: a hole is no object.
+    # Outer borders only: a hole is not an object.
     regions = outlines(ndimage.binary_fill_holes(data.truth(split, [row])[0]))
     sx, sy = record["width"] / data.size, record["height"] / data.size
     return [shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in regions]

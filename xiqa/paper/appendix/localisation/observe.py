@@ -1,6 +1,6 @@
-"""Every measure of localisation on the images that hold an object, for the paper's table: for a notebook's store."""
+"""Observations of the localisation table: all measures but FROC, on the images that have an object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,87 +10,79 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xiqa import pointing_game
-from xiqa.localisation.overlap import THRESHOLDS, average_precision, best_threshold, energy_pointing_game, iou_curve
+from xiqa.localisation.overlap import average_precision, best_threshold, energy_pointing_game, iou_curve
 from xiqa.localisation.perturbation import area, insertion_deletion
-from xiqa.paper.appendix.localisation.truths import Truths, hits, on_distractor
-from xiqa.paper.batches import Explainer
+from xiqa.paper.appendix.localisation.masks import Truths, hits, on_distractor
+from xiqa.paper.arguments import Network, Rule
+from xiqa.paper.batches import BASELINES, Explainer
+from xiqa.saliency.methods import tabulated
+from xiqa.store.files import read_frame
+from xiqa.store.store import FRAME
 
-TOLERANCE = 15.0  # px, of the constant point where no other is asked for
 STEPS = 10  # portions of pixels inserted and deleted
 
 
 def localise(
     prepared: Path,
-    weights: Path | str,
-    network: str,
-    seed: int,
-    split: str,
+    network: Network,
     truths: Path,
-    methods: list[str],
-    tolerance: float,
-    smoothing: dict,
-    iou_threshold: dict[str, float] | None,
-    perturbed: int,
+    thresholds: Path,
+    split: str,
+    rule: Rule,
+    perturbed: dict[str, int],
     batch: int,
-    perturbed_methods: list[str] | None = None,
-    steps: int = STEPS,
 ) -> pd.DataFrame:
-    """Explain the predicted class on the images that hold an object, and judge the maps in every way but froc.
+    """Store function: explain the predicted class on the images that have an object, and measure localisation.
 
     Parameters
     ----------
     prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
-    weights : weights file of a classifier.
-    network, seed : its name and training seed; the seed is also that of the random maps.
+    network : a trained network; its seed is also that of the random maps.
     truths : entry of :func:`xiqa.paper.appendix.localisation.truths.write_truths` for the same split.
-    methods : names of saliency methods, and of ``random`` and ``constant_point``.
-    tolerance : pixels, strict.
-    smoothing : ``sigma`` and ``size`` of :func:`xiqa.pointing_game.smooth`, in pixels; hits and distractors are judged
-        on smoothed maps, everything else on the maps as they are.
-    iou_threshold : of each method, chosen on validation (`iou_thresholds`); None for none.
-    perturbed : insertion and deletion are computed for the first image of so many units, with the blurred baseline.
-    batch : images explained together; fixed, so that numbers repeat.
-    perturbed_methods : the methods that insertion and deletion are computed for; None for all.
-    steps : of insertion and deletion.
+    thresholds : entry of `iou_thresholds`; a method without a threshold has no IoU.
+    rule : hits and distractors are those of smoothed maps; all else is measured on the maps as they are.
+    perturbed : method -> number of units of which the first image gets insertion and deletion, with a blurred baseline.
+    batch : number of images explained together; fixed, so that numbers repeat.
 
     Returns
     -------
     DataFrame, a row an image and method: image, unit, method, probability (of the positive class), predicted, energy,
     iou_best, average_precision (these three against the usual truth), on_distractor, hit_usual, hit_silhouette,
-    hit_causal (1, 0), insertion, deletion (areas), network, seed, split. NaN where there is no verdict: degenerate map,
-    truth that is absent or empty, measure not asked for.
+    hit_causal (1, 0), insertion, deletion (areas), network, seed, split. NaN for a degenerate map, a truth that is
+    absent or empty, and a measure that is not computed.
+
+    Raises
+    ------
+    ValueError : truths of other images.
 
     """
-    explainer = Explainer(prepared, weights, network, methods, seed, tolerance)
-    data, known = explainer.data, Truths(truths)
+    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], rule.tolerance)
+    data, masks = explainer.data, Truths(truths)
     rows = data.located(split)
-    if known.split != split or known.size != data.size or not np.array_equal(known.rows, rows):
+    if masks.split != split or masks.size != data.size or not np.array_equal(masks.rows, rows):
         raise ValueError(f"{truths} holds truths of other images than the {split} split of {prepared}")
     records = data.records(split).iloc[rows]
-    units = pd.factorize(records["unit"])[0]
-    first = ~records["unit"].duplicated().to_numpy() & (units < perturbed)
+    units, first = pd.factorize(records["unit"])[0], ~records["unit"].duplicated().to_numpy()
+    best = read_frame(thresholds / FRAME).set_index("method")["threshold"].dropna()
     parts, done = [], 0
     for some in explainer.batches(split, rows, batch):
         here = slice(done, done := done + len(some.rows))
-        masks = {name: known.masks(name, here) for name in known.names()}
+        targets = {name: masks.masks(name, here) for name in masks.names}
         about = records.iloc[here][["image", "unit"]].reset_index(drop=True)
         about = about.assign(probability=some.probability, predicted=some.predicted)
         for method, maps in some.maps.items():
-            threshold = (iou_threshold or {}).get(method)
-            judged = judge(maps, masks, tolerance, smoothing, threshold)
-            wanted = first[here] & (perturbed_methods is None or method in perturbed_methods)
-            areas = _areas(explainer.model, some.images, maps, wanted, some.predicted, steps)
-            parts.append(pd.concat([about.assign(method=method), judged, areas], axis=1))
-    return pd.concat(parts, ignore_index=True).assign(network=network, seed=seed, split=split)
+            values = measures(maps, targets, rule, best.get(method))
+            which = first[here] & (units[here] < perturbed.get(method, 0))
+            areas = _areas(explainer.model, some.images, maps, which, some.predicted)
+            parts.append(pd.concat([about.assign(method=method), values, areas], axis=1))
+    return pd.concat(parts, ignore_index=True).assign(network=network.name, seed=network.seed, split=split)
 
 
-def judge(
-    maps: Tensor, masks: Mapping[str, NDArray[np.bool_]], tolerance: float, smoothing: dict, threshold: float | None
-) -> pd.DataFrame:
-    """Everything that maps (B, H, W) and truths (name -> (B, H, W) bool) tell without the network; see `localise`."""
+def measures(maps: Tensor, masks: Mapping[str, NDArray[np.bool_]], rule: Rule, threshold: float | None) -> pd.DataFrame:
+    """Measures of maps (B, H, W) against truths (name -> (B, H, W) bool) that need no network; see `localise`."""
     usual, distractors = masks["usual"], masks.get("distractors")
     targets = {name: mask for name, mask in masks.items() if name != "distractors"}
-    played = hits(pointing_game.smooth(maps, **smoothing), targets, tolerance)
+    peaks = hits(pointing_game.smooth(maps, rule.sigma, rule.size), targets, rule.tolerance)
     absent = np.full(len(maps), np.nan)
     return pd.DataFrame(
         {
@@ -99,38 +91,26 @@ def judge(
             "average_precision": average_precision(maps, usual),
             "on_distractor": absent
             if distractors is None
-            else on_distractor(played["row"], played["column"], distractors, usual, tolerance),
+            else on_distractor(peaks["row"], peaks["column"], distractors, usual, rule.tolerance),
         }
-        | {f"hit_{name}": played.get(f"hit_{name}", absent) for name in ("usual", "silhouette", "causal")}
+        | {f"hit_{name}": peaks.get(f"hit_{name}", absent) for name in ("usual", "silhouette", "causal")}
     )
 
 
-def _areas(
-    model: nn.Module, images: Tensor, maps: Tensor, wanted: NDArray[np.bool_], target: NDArray, steps: int
-) -> pd.DataFrame:
-    """Insertion and deletion of the wanted images of a batch; NaN for the others."""
-    found = pd.DataFrame(np.nan, index=range(len(maps)), columns=["insertion", "deletion"])
-    if wanted.any():
-        chosen = torch.from_numpy(np.flatnonzero(wanted))
-        frame = insertion_deletion(model, images[chosen], maps[chosen], torch.from_numpy(target)[chosen], steps)
-        found.loc[wanted] = area(frame)[["insertion", "deletion"]].to_numpy()
-    return found
+def _areas(model: nn.Module, images: Tensor, maps: Tensor, which: NDArray[np.bool_], target: NDArray) -> pd.DataFrame:
+    """Insertion and deletion of the images of a batch at ``which`` (B,) bool; NaN for the others."""
+    areas = pd.DataFrame(np.nan, index=range(len(maps)), columns=["insertion", "deletion"])
+    if which.any():
+        rows = torch.from_numpy(np.flatnonzero(which))
+        frame = insertion_deletion(model, images[rows], maps[rows], torch.from_numpy(target)[rows], STEPS)
+        areas.loc[which] = area(frame)[["insertion", "deletion"]].to_numpy()
+    return areas
 
 
-def iou_thresholds(
-    prepared: Path,
-    weights: Path | str,
-    network: str,
-    methods: list[str],
-    batch: int,
-    split: str = "val",
-    seed: int = 0,
-    tolerance: float = TOLERANCE,
-    thresholds: Sequence[float] = THRESHOLDS,
-) -> pd.DataFrame:
-    """For each method the threshold of the best mean IoU with the usual truth of a split, to be used on another.
+def iou_thresholds(prepared: Path, network: Network, split: str, tolerance: float, batch: int) -> pd.DataFrame:
+    """Store function: threshold of the highest mean IoU with the usual truth of a split, to be used on another split.
 
-    Parameters as for `localise`; the predicted class is explained.
+    Parameters as of `localise`; ``tolerance`` (pixels) is that of the constant point.
 
     Returns
     -------
@@ -138,15 +118,15 @@ def iou_thresholds(
     no ground truth, NaN for a method whose maps are all degenerate.
 
     """
-    explainer = Explainer(prepared, weights, network, methods, seed, tolerance)
-    rows, curves = explainer.data.located(split), {}
-    for some in explainer.batches(split, rows, batch):
+    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
+    curves: dict[str, list[pd.DataFrame]] = {}
+    for some in explainer.batches(split, explainer.data.located(split), batch):
         truth = explainer.data.truth(split, some.rows)
         for method, maps in some.maps.items():
-            curves.setdefault(method, []).append(iou_curve(maps, truth, thresholds))
-    found = []
+            curves.setdefault(method, []).append(iou_curve(maps, truth))
+    rows = []
     for method, parts in curves.items():
         curve = pd.concat(parts, ignore_index=True)
         best = best_threshold(curve)
-        found.append((method, best, curve.loc[curve["threshold"] == best, "iou"].mean()))
-    return pd.DataFrame(found, columns=["method", "threshold", "iou"])
+        rows.append((method, best, curve.loc[curve["threshold"] == best, "iou"].mean()))
+    return pd.DataFrame(rows, columns=["method", "threshold", "iou"])

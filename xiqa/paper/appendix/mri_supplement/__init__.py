@@ -1,0 +1,1 @@
+"""Further figures of the MRI study, and another scanner."""

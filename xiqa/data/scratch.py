@@ -1,0 +1,69 @@
+"""What the two preparations write alike: arrays in the order of the records, problems and notes."""
+
+import math
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+from numpy.typing import DTypeLike, NDArray
+
+from xiqa.data.names import PROBLEMS
+from xiqa.data.records.splits import Split
+from xiqa.store.files import write_bytes, write_frame
+
+
+class Scratch:
+    """A file of arrays in the order of their decoding, since only later is it clear which of them a split keeps.
+
+    Parameters
+    ----------
+    path : the file, deleted at the end.
+    shape, dtype : of one array.
+
+    """
+
+    def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike):
+        self.path, self.shape, self.dtype = path, tuple(shape), np.dtype(dtype)
+        self.places: dict[Path, int] = {}
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> "Scratch":
+        self.handle = open(self.path, "wb")
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.handle.close()
+        self.path.unlink()
+
+    def add(self, path: Path, array: NDArray) -> None:
+        """Append the array of one file; safe from several threads."""
+        with self.lock:
+            self.places[path] = len(self.places)
+            self.handle.write(array.tobytes())
+
+    def write(self, path: Path, order: Sequence[Path]) -> None:
+        """Write the arrays of these files as one array (N, *shape) in NumPy's format, one at a time."""
+        self.handle.flush()
+        out = open_memmap(path, mode="w+", dtype=self.dtype, shape=(len(order), *self.shape))
+        size = math.prod(self.shape)
+        with open(self.path, "rb") as handle:
+            for row, file in enumerate(order):
+                handle.seek(self.places[file] * size * self.dtype.itemsize)
+                out[row] = np.fromfile(handle, self.dtype, size).reshape(self.shape)
+        out.flush()
+
+
+def write_findings(folder: Path, dataset: dict[str, Split]) -> None:
+    """Write ``problems.csv`` and ``notes.txt`` of a data set, paths below its folder."""
+    rows = [
+        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
+         problem.message)
+        for name, split in dataset.items()
+        for problem in split.problems
+    ]  # fmt: skip
+    write_frame(pd.DataFrame(rows, columns=PROBLEMS), folder / "problems.csv")
+    notes = [f"{name}: {note}" for name, split in dataset.items() for note in split.notes]
+    write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())

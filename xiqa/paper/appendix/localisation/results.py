@@ -1,0 +1,147 @@
+"""Entries of the localisation measures in the store, and all that their table reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from xiqa import recipes
+from xiqa.paper.appendix.localisation import files
+from xiqa.paper.arguments import Network
+from xiqa.paper.pointing_game.results import LABELS, RULE, reason_not_possible
+from xiqa.paper.study import Job, Study
+from xiqa.store.files import read_frame
+from xiqa.store.store import FRAME
+
+MODULE = "xiqa.paper.appendix.localisation"
+NOTEBOOK = "A1_localisation"
+BASELINES = ("random", "constant_point")
+DETECTED = "object_cxr"  # the data set of the challenge that FROC comes from
+
+
+@dataclass(frozen=True, eq=False)
+class Localisation:
+    """Measures of localisation of the primary networks. eq=False: comparing frames is ambiguous, so identity.
+
+    Attributes
+    ----------
+    networks : label of a data set ("Object-CXR", "LVOT") -> name of its network.
+    rows : label -> DataFrame of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
+    froc : label -> DataFrame of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, of the first seed.
+    perturbed : number of units with insertion and deletion, first seed only.
+    missing : label -> reason why nothing is measured in this run.
+
+    """
+
+    networks: dict[str, str]
+    rows: dict[str, pd.DataFrame]
+    froc: dict[str, pd.DataFrame]
+    perturbed: int
+    missing: dict[str, str]
+
+
+def truths(study: Study, dataset: str) -> Path:
+    """Entry of the masks: annotation, and the further truths of embedded data."""
+    arguments = {"prepared": study.prepared(dataset), "dataset": dataset, "split": "test"}
+    root = study.data_sets[dataset].root
+    return study.store.path(f"{MODULE}.truths.write_truths", unkeyed={"root": root}, **arguments)
+
+
+def iou_thresholds(study: Study, dataset: str) -> Path:
+    """Entry of the threshold of each method with the highest IoU on validation, first seed."""
+    arguments = {"split": "val", "tolerance": recipes.TOLERANCE}
+    return _explained(study, "observe.iou_thresholds", dataset, _seeds(study, dataset)[0], **arguments)
+
+
+def localised(study: Study, dataset: str, seed: int) -> Path:
+    """Entry of all measures but FROC, of one seed; insertion and deletion of the first seed only."""
+    perturbed = recipes.PERTURBED if seed == _seeds(study, dataset)[0] else ()
+    arguments = {"truths": truths(study, dataset), "thresholds": iou_thresholds(study, dataset), "rule": RULE}
+    arguments |= {"split": "test", "perturbed": dict.fromkeys(perturbed, study.profile.perturbed)}
+    return _explained(study, "observe.localise", dataset, seed, **arguments)
+
+
+def froc_points(study: Study, dataset: str) -> Path:
+    """Entry of the points of each method on all images of the test split, first seed."""
+    arguments = {"split": "test", "tolerance": recipes.TOLERANCE}
+    return _explained(study, "detection.froc_points", dataset, _seeds(study, dataset)[0], **arguments)
+
+
+def froc_scores(study: Study, dataset: str) -> Path:
+    """Entry of the FROC score of each method, first seed."""
+    arguments = {"points": froc_points(study, dataset), "prepared": study.prepared(dataset), "split": "test"}
+    return study.store.path(f"{MODULE}.detection.froc_scores", **arguments)
+
+
+def jobs(study: Study) -> list[Job]:
+    """Two jobs a data set: the measures of all seeds but FROC, and FROC; no entries where nothing can be measured."""
+    work = []
+    for dataset, network in study.primaries().items():
+        names = [f"{dataset}-{network}-s{seed}" for seed in _seeds(study, dataset)]
+        needs = (f"data:{dataset}", *(f"train:{name}" for name in names))
+        work.append(Job(f"localise:{dataset}-{network}", partial(_measured, dataset=dataset), needs, (NOTEBOOK,)))
+        if dataset == DETECTED:
+            work.append(Job(f"froc:{names[0]}", partial(_detected, dataset=dataset), needs[:2], (NOTEBOOK,)))
+    return work
+
+
+def read(study: Study) -> Localisation:
+    """Read all entries of the chapter, computing what is missing."""
+    reasons = {dataset: reason_not_possible(study, dataset) for dataset in recipes.IMAGES}
+    networks = {dataset: network for dataset, network in study.primaries().items() if not reasons[dataset]}
+    rows = {dataset: [read_frame(path / FRAME) for path in _measured(study, dataset)] for dataset in networks}
+    detected = [dataset for dataset in networks if dataset == DETECTED]
+    return Localisation(
+        networks={LABELS[dataset]: network for dataset, network in networks.items()},
+        rows={LABELS[dataset]: pd.concat(frames, ignore_index=True) for dataset, frames in rows.items()},
+        froc={LABELS[dataset]: read_frame(froc_scores(study, dataset) / FRAME) for dataset in detected},
+        perturbed=study.profile.perturbed,
+        missing={LABELS[dataset]: reason for dataset, reason in reasons.items() if reason},
+    )
+
+
+def export(study: Study, method: str) -> Path:
+    """Write the predictions of the first training on Object-CXR in the format of the challenge, points by one method.
+
+    Returns
+    -------
+    folder of the two files, below the folder of all results.
+
+    """
+    network, seed = study.primaries()[DETECTED], _seeds(study, DETECTED)[0]
+    predictions = read_frame(study.trained(DETECTED, network, seed) / "predictions.csv").query("split == 'test'")
+    points = read_frame(froc_points(study, DETECTED) / FRAME).query("method == @method").groupby("image")
+    by_image = {name: list(rows.itertuples(index=False, name=None)) for name, rows in points[["probability", "x", "y"]]}
+    images = predictions["image"].to_list()
+    folder = study.store.folder.parent / "predictions" / f"{DETECTED}-{network}-s{seed}"
+    listed = [by_image.get(image, []) for image in images]
+    files.write_predictions(folder, images, predictions["probability"].to_list(), listed)
+    return folder.relative_to(study.store.folder.parents[2])
+
+
+def _measured(study: Study, dataset: str) -> Iterable[Path]:
+    if reason_not_possible(study, dataset):
+        return []
+    return [localised(study, dataset, seed) for seed in _seeds(study, dataset)]
+
+
+def _detected(study: Study, dataset: str) -> Iterable[Path]:
+    return [] if reason_not_possible(study, dataset) else [froc_scores(study, dataset)]
+
+
+def _seeds(study: Study, dataset: str) -> list[int]:
+    """Training seeds whose maps are measured."""
+    return list(study.profile.seeds(dataset, study.primaries()[dataset])[: study.profile.localised])
+
+
+def _explained(study: Study, function: str, dataset: str, seed: int, **arguments) -> Path:
+    network = study.primaries()[dataset]
+    return study.store.path(
+        f"{MODULE}.{function}",
+        prepared=study.prepared(dataset),
+        network=Network(network, "trained", seed, study.trained(dataset, network, seed) / "weights.pt"),
+        batch=study.profile.maps_batch,
+        **arguments,
+    )

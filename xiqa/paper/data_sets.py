@@ -1,0 +1,94 @@
+"""The data sets of a run: real folders, or embedded data that are written when a file of theirs is first read."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from xiqa.data.arrays import drawn
+from xiqa.data.arrays.images import Prepared
+from xiqa.data.arrays.volumes import PreparedVolumes
+from xiqa.recipes import IMAGES, VOLUMES, Profile
+from xiqa.store.digests import folder_digest
+from xiqa.store.store import Store
+from xiqa.synthetic import catalogue, embedded
+
+NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "brain volumes"}
+
+
+class DataSet:
+    """One data set of a run.
+
+    Nothing is read or written before it is needed: a property of the data set is looked up once.
+
+    Parameters
+    ----------
+    name : ``object_cxr``, ``lvot`` or ``mri``.
+    profile : the profile of the run.
+    store : the store of the run.
+    folder : folder of the real data; None for embedded data.
+    spec : what is simulated; by default the profile's specification.
+
+    """
+
+    def __init__(self, name: str, profile: Profile, store: Store, folder: Path | None = None, spec: dict | None = None):
+        self.name, self.profile, self.store, self.folder = name, profile, store, folder
+        self.spec = spec or profile.embedded[name]
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the data are simulated."""
+        return self.folder is None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether all files lie on disk, or are drawn when they are needed."""
+        return not self.stand_in or self.spec.get("stored", True)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of the files of a real folder, or of what is simulated and by which code."""
+        if self.stand_in:
+            return catalogue.fingerprint(self.name, self.spec)
+        return folder_digest(self.folder, memory=self.store.folder.parent / "hashes.json")
+
+    def root(self, paths: Iterable[str] = ()) -> Path:
+        """Folder of the files; embedded data are written now if they are missing.
+
+        Of data that are drawn when needed only the files at ``paths`` are sure to lie there.
+        """
+        if not self.stand_in:
+            return self.folder
+        if self.on_disk:
+            return embedded.folder(self.name, self.profile.name, self.spec)
+        return embedded.fetch(self.name, self.profile.name, self.spec, paths)
+
+    @cached_property
+    def size(self) -> int:
+        """Side of the networks' input in pixels, for data sets of images."""
+        return next(c.size for c in self.profile.classifiers if c.dataset == self.name)
+
+    @cached_property
+    def shape(self) -> list[int]:
+        """Size (X, Y, Z) of the networks' input in voxels, for brain volumes."""
+        return list(self.profile.volumes[0].shape)
+
+    @cached_property
+    def prepared(self) -> Path:
+        """Store entry of the checked and resized images or volumes."""
+        if self.name in IMAGES:
+            function, arguments = "xiqa.data.prepare_images.prepare", {"size": self.size, "dataset": self.name}
+        elif self.on_disk:
+            function, arguments = "xiqa.data.prepare_volumes.prepare_volumes", {"shape": self.shape}
+        else:
+            function, arguments = "xiqa.data.prepare_volumes.prepare_drawn", {"shape": self.shape, "spec": self.spec}
+            return self.store.path(function, data=self.fingerprint, **arguments)
+        return self.store.path(function, data=self.fingerprint, unkeyed={"root": self.root}, **arguments)
+
+    @cached_property
+    def arrays(self) -> Prepared | PreparedVolumes:
+        """Checked and resized images or volumes, with their records."""
+        return drawn.read_volumes(self.prepared) if self.name in VOLUMES else Prepared(self.prepared)
+
+    def other_scanner(self) -> "DataSet":
+        """The shifted set of an embedded data set: other items, by another scanner."""
+        return DataSet(self.name, self.profile, self.store, spec=self.profile.other_scanner(self.name))

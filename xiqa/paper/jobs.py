@@ -1,0 +1,54 @@
+"""The jobs of the paper: all heavy work, by name, as a graph.
+
+``perform`` computes one job in whatever process it is called; the runner calls it in its workers. A notebook that is
+opened by hand computes what is missing itself, since it reads the same store.
+"""
+
+from xiqa import recipes
+from xiqa.paper.appendix.explained_mri import results as explained_mri
+from xiqa.paper.appendix.localisation import results as localisation
+from xiqa.paper.appendix.mri_supplement import results as mri_supplement
+from xiqa.paper.audit import results as audit
+from xiqa.paper.mri import results as mri
+from xiqa.paper.pointing_game import results as pointing_game
+from xiqa.paper.sanity_checks import results as sanity_checks
+from xiqa.paper.study import Job, Study
+
+CHAPTERS = (audit, pointing_game, sanity_checks, mri)
+APPENDIX = (localisation, explained_mri, mri_supplement)
+
+
+def jobs(study: Study, appendix: bool = True) -> dict[str, Job]:
+    """Every job of a study by name: data, trainings, and what the chapters (and the appendix) observe."""
+    chapters = CHAPTERS + (APPENDIX if appendix else ())
+    every = [*data(study), *trainings(study), *(job for chapter in chapters for job in chapter.jobs(study))]
+    return {job.name: job for job in every}
+
+
+def data(study: Study) -> list[Job]:
+    """Checked and resized data sets."""
+    return [
+        Job(f"data:{name}", lambda study, name=name: study.prepared(name), (), readers(name))
+        for name in study.data_sets
+    ]
+
+
+def readers(dataset: str) -> tuple[str, ...]:
+    """Names of the notebooks that read a data set."""
+    return tuple(notebook for notebook, read in recipes.DATASETS.items() if dataset in read)
+
+
+def trainings(study: Study) -> list[Job]:
+    """Trainings of the profile; notebook 02 shows all of them."""
+    made = []
+    for name, starts in recipes.trainings(study.profile.name, study.weights).items():
+        dataset = getattr(study.recipe(name), "dataset", None)
+        needs = (*(f"train:{start}" for start in starts), *([f"data:{dataset}"] if dataset else []))
+        made.append(Job(f"train:{name}", lambda study, name=name: study.train(name), needs, ("02_training",)))
+    return made
+
+
+def perform(arguments: dict, name: str) -> None:
+    """Compute one job; ``arguments`` are those of :class:`xiqa.paper.study.Study`."""
+    study = Study(**arguments)
+    jobs(study)[name].entries(study)
