@@ -8,7 +8,7 @@ from PIL import Image
 
 from xiqa.data.arrays.grids import resize, to_original
 from xiqa.data.arrays.images import Prepared, _covered
-from xiqa.data.files.pictures import load_radiograph
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.lvot import read_dataset as read_lvot
 from xiqa.data.object_cxr import read_dataset
 from xiqa.data.prepare_images import prepare

@@ -11,36 +11,39 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Keys of every store function that a job of the smoke profile calls, without computing: each call gets a made-up entry.
-KEYS = """
-import json, sys
+# Code digests of every store function that a job calls, and of every notebook. No entry is computed: the store records
+# the function and returns a path. A job that reads an entry ends there; other jobs call the same function.
+DIGESTS = """
+import contextlib, json
 from pathlib import Path
-from xiqa.paper import jobs
-from xiqa.paper.study import Study
-from xiqa.store import store
-from xiqa.runner import steps
 import run_all
+from xiqa.runner import steps
+from xiqa.store.digests import digest
+from xiqa.store.fingerprints import closure, code_digests
+from xiqa.store.store import LEFT_OUT, Store
 
-keys = {}
+functions = {}
 
 
-def code(function):
+def path(self, function, **arguments):
     name = function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
-    keys[name] = store.digest(store.code_digests(store.closure([name.rpartition(".")[0]], store.LEFT_OUT)))
+    functions[name] = digest(code_digests(closure([name.rpartition(".")[0]], LEFT_OUT)))
+    return self.folder / name / "entry"
 
 
-for path in Path("xiqa").rglob("*.py"):
-    for line in path.read_text().split('"'):
-        module, _, name = line.rpartition(".")
-        if line.startswith("xiqa.") and name.isidentifier() and Path(module.replace(".", "/") + ".py").is_file():
-            code(line)
-
+Store.path = path
 options = run_all.parser().parse_args(["--appendix", "--profile", "smoke"])
-settings = run_all.settled(options)
-study, _ = run_all.opened(options, settings)
-table = run_all.steps(options, study, {})
-notebooks = {name: store.digest(steps.parts(step, settings, {})) for name, step in table.items()}
-print(json.dumps({"functions": keys, "notebooks": notebooks}))
+study, _ = run_all.opened(options, run_all.settled(options))
+graph = run_all.jobs.jobs(study)
+for job in graph.values():
+    with contextlib.suppress(OSError, ValueError):
+        entries = job.entries(study)
+        entries if isinstance(entries, Path) else list(entries)
+notebooks = {
+    name: digest(steps.parts(step, run_all.settled(options), dict.fromkeys(step.needs, "")))
+    for name, step in run_all.steps(options, study, graph).items()
+}
+print(json.dumps({"functions": functions, "notebooks": notebooks}))
 """
 
 
@@ -56,7 +59,9 @@ def checkout(tmp_path_factory):
 def digests(checkout: Path) -> dict[str, dict[str, str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XIQA_")}
     environment |= {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", KEYS], cwd=checkout, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS], cwd=checkout, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -89,8 +94,10 @@ def test_every_store_function_is_looked_at(before):
 
 
 def test_a_reworded_sentence_of_a_reader_changes_the_preparation_alone(checkout, before):
-    functions, notebooks = changed(checkout, before, "xiqa/data/files/dicom.py", "is no DICOM", "is not a DICOM")
-    assert functions <= {"prepare", "null_films", "bare_frames"}
+    functions, notebooks = changed(
+        checkout, before, "xiqa/data/files/dicom.py", "is not a DICOM file", "is no DICOM file"
+    )
+    assert functions <= {"prepare", "null_films"}
     assert "prepare" in functions
     assert notebooks == set()
 

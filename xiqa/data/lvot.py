@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xiqa.data.files.pictures import SUFFIXES
-from xiqa.data.names import SPLITS
+from xiqa.data.names import IMAGE_SUFFIXES, SPLITS
+from xiqa.data.records.images import Use, look
 from xiqa.data.records.masks import THRESHOLD, find_masks, read_mask
 from xiqa.data.records.patients import recognise
 from xiqa.data.records.rows import Log, below, is_named, pictures, unused, without_duplicates
 from xiqa.data.records.splits import (
     Split,
-    Use,
     check_classes,
     check_left,
     draw_validation,
@@ -26,7 +25,6 @@ from xiqa.data.records.splits import (
     in_threads,
     leave_out_copies,
     leave_out_units,
-    look,
 )
 from xiqa.data.records.tables import Place, Row, checked_root, decoded, split_name
 from xiqa.errors import BadInput, Problem
@@ -139,7 +137,7 @@ def _rows(table: Path) -> tuple[list[Row], list[tuple[int, str, str]], list[str]
         *path, label = line.strip().rsplit(None, 1)
         if label in ("0", "1") and path:
             rows.append(Row(number, path[0], label))
-        elif path and Path(label).suffix.lower() not in SUFFIXES:
+        elif path and Path(label).suffix.lower() not in IMAGE_SUFFIXES:
             message = f"{path[0]}: the label is '{label[:40]}': write 0 or 1 (1: the outflow tract is visible)"
             damaged.append((number, "bad_label", message))
         else:

@@ -1,4 +1,5 @@
-"""Names of the splits, and columns of the table of problems."""
+"""Names of the splits, suffixes of image files, and columns of the table of problems."""
 
 SPLITS = ("train", "val", "test")
 PROBLEMS = ["split", "path", "line", "reason", "status", "message"]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom")

@@ -7,19 +7,19 @@ file and line and the rest goes on; what leaves a split unusable raises ``BadInp
 from dataclasses import dataclass
 from pathlib import Path
 
-from xiqa.data.files.pictures import Radiograph, load_radiograph
+from xiqa.data.files.pictures import Radiograph
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.names import SPLITS
+from xiqa.data.records.images import Use, look
 from xiqa.data.records.rows import Log, fits, is_named, parsed, without_duplicates, without_row
 from xiqa.data.records.splits import (
     Split,
-    Use,
     check_classes,
     check_left,
     draw_validation,
     gathered,
     in_threads,
     leave_out_copies,
-    look,
 )
 from xiqa.data.records.tables import Place, expected_tables, locate, read_table, split_name
 from xiqa.data.shapes import Shape, annotation_text, parse_annotation

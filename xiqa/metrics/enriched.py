@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from xiqa.metrics.classification import calibration_bin
+from xiqa.metrics.decisions import calibration_bin
 
 Values = np.ndarray  # (draws + 1,): the sample's own value, then its replicates
 

@@ -13,7 +13,8 @@ import torch
 
 from xiqa import models, pictures, pointing_game, recipes, saliency
 from xiqa.data.arrays.grids import resize, to_original
-from xiqa.data.files.pictures import Radiograph, load_radiograph
+from xiqa.data.files.pictures import Radiograph
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.files.volumes import is_volume, load_volume
 from xiqa.errors import BadInput
 from xiqa.saliency.names import METHOD_NAMES

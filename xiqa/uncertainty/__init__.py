@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from xiqa.store.faces import lazy
-from xiqa.uncertainty.convergence import THRESHOLDS, convergence, roc_at  # not lazy: a module has that name
 
 if TYPE_CHECKING:
     from xiqa.uncertainty.measures import decompose, split_variance
     from xiqa.uncertainty.referral import ANSWERS, ETAS, METRICS, best_f1, eta_for_review, refer, rescale, youden
+    from xiqa.uncertainty.roc_convergence import THRESHOLDS, convergence, roc_at
     from xiqa.uncertainty.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout, mc_dropout_flips
 
 __all__ = [

@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
-from xiqa.data.files.pictures import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph, radiograph_size
 from xiqa.errors import BadInput
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

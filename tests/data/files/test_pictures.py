@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from xiqa.data.files.pictures import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph, radiograph_size
 from xiqa.errors import BadInput
 
 

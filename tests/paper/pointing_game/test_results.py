@@ -1,6 +1,6 @@
 import pytest
 
-from xiqa.paper.pointing_game import programs, published, results
+from xiqa.paper.pointing_game import programs, results
 from xiqa.paper.study import Study
 
 

@@ -1,4 +1,4 @@
-"""Read radiographs: a picture or a DICOM file becomes one grey array, or an error of one sentence.
+"""Radiographs that are pictures (PNG, JPEG, TIFF, BMP): one grey array, or an error of one sentence.
 
 A picture is turned upright by its EXIF orientation, as every viewer shows it and as annotators saw it. Widths, heights
 and annotations refer to that view. Nothing is repaired silently: ``Radiograph.notes`` lists everything done beside
@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
-from xiqa.data.files.dicom import is_dicom, read_dicom, size_of_dicom
 from xiqa.errors import BadInput
 
 # MPO is what phone cameras write as .jpg: the picture, with a preview behind it.
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom")
 BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"BM": "BMP"}
 SMALLEST = 32
 # Pillow only warns here, and refuses at twice as much. The largest flat-panel detectors have a fifth of it.
@@ -46,49 +44,33 @@ class Radiograph:
     notes: list[str]
 
 
-def load_radiograph(path: str | Path) -> Radiograph:
-    """Decode one radiograph: PNG, JPEG, TIFF, BMP or DICOM, of 8 bits or more, grey or not.
+def load_picture(path: str | Path) -> Radiograph:
+    """Decode one radiograph that is a picture: PNG, JPEG, TIFF or BMP, of 8 bits or more, grey or not.
 
     Eight-bit values are divided by 255. Deeper ones are scaled from the smallest to the largest value of the picture,
-    since how many of the bits are in use is written nowhere. Colours become grey by ITU-R 601 luma.
-
-    Raises
-    ------
-    BadInput
-        ``missing``, ``directory``, ``unreadable``, ``empty_file``, ``not_an_image``, ``unsupported``, ``truncated``,
-        ``bad_crc``, ``damaged``, ``too_small``, ``too_large``, ``constant``, ``not_finite``, ``multi_frame``; for
-        DICOM also ``no_pixels`` and ``unsupported_transfer_syntax``.
-
+    since how many of the bits are in use is written nowhere. Colours become grey by ITU-R 601 luma. Errors as
+    :func:`xiqa.data.files.radiographs.load_radiograph`.
     """
     path = Path(path)
-    _check_file(path)
-    if is_dicom(path):
-        _check_size(path, *size_of_dicom(path))
-        values, inverted, notes = read_dicom(path)
-    else:
-        values, notes = _read_picture(path)
-        inverted = False
-    array = _to_unit(path, values, notes)
-    return Radiograph(1 - array if inverted else array, notes)
+    check_file(path)
+    values, notes = _read_picture(path)
+    return Radiograph(to_unit(path, values, notes), notes)
 
 
-def radiograph_size(path: str | Path) -> tuple[int, int]:
-    """Height and width of a radiograph as it is shown, from its header; errors as far as a header tells."""
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of a picture as it is shown, from its header; errors as far as the header allows."""
     path = Path(path)
-    _check_file(path)
-    if is_dicom(path):
-        width, height = size_of_dicom(path)
-        _check_size(path, width, height)
-    else:
-        with _open_picture(path) as picture:
-            width, height = picture.size
-            # Pillow has already swapped the two for a TIFF.
-            if picture.format != "TIFF" and _orientation(picture) >= 5:
-                width, height = height, width
+    check_file(path)
+    with _open_picture(path) as picture:
+        width, height = picture.size
+        # Pillow has already swapped the two for a TIFF.
+        if picture.format != "TIFF" and _orientation(picture) >= 5:
+            width, height = height, width
     return height, width
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse a path that is no readable file with content."""
     # os.path answers also for names that no file can have.
     if os.path.isdir(path):
         raise BadInput("directory", f"{path} is a folder: name the picture file itself")
@@ -103,7 +85,8 @@ def _check_file(path: Path) -> None:
         raise BadInput("empty_file", f"{path} has no content (0 bytes): copy or download it again")
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse a picture that is too small or too large."""
     if width * height > LARGEST:
         raise _too_large(path, f"{width} x {height} pixels")
     if min(width, height) < SMALLEST:
@@ -137,7 +120,7 @@ def _open_picture(path: Path) -> Iterator[Image.Image]:
             raise BadInput(
                 "unsupported", f"{path} is a {picture.format} picture: convert it to PNG, JPEG, TIFF, BMP or DICOM"
             )
-        _check_size(path, *picture.size)
+        check_size(path, *picture.size)
         # Counting the frames of a TIFF walks through the file, so it may fail as decoding may.
         frames = 1 if picture.format == "MPO" else _guarded(path, lambda: getattr(picture, "n_frames", 1))
         if frames > 1:
@@ -256,7 +239,7 @@ def _grey(picture: Image.Image) -> tuple[NDArray, list[str]]:
     return np.asarray(picture.convert("L")), notes
 
 
-def _to_unit(path: Path, values: NDArray, notes: list[str]) -> NDArray[np.float32]:
+def to_unit(path: Path, values: NDArray, notes: list[str]) -> NDArray[np.float32]:
     """Values as float32 in [0, 1]; appends the note on how deep ones were scaled."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())

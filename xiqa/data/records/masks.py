@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xiqa.data.files.pictures import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph, radiograph_size
 from xiqa.data.records.rows import pictures
 from xiqa.errors import BadInput
 

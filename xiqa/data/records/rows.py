@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xiqa.data.files.pictures import SUFFIXES
+from xiqa.data.names import IMAGE_SUFFIXES
 from xiqa.data.records.tables import TABLES, Place, Row
 from xiqa.data.shapes import Shape, parse_annotation
 from xiqa.errors import BadInput, Problem
@@ -108,7 +108,7 @@ def without_row(place: Place, named: set[Path | None]) -> list[Problem]:
 def pictures(folder: Path) -> list[Path]:
     """Every picture below a folder, sorted, without hidden ones."""
     paths = folder.rglob("*")
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
 
 
 def unused(place: Place, paths: list[Path], what: str) -> list[Problem]:

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xiqa.data.files.pictures import load_radiograph, radiograph_size
 from xiqa.data.names import SPLITS
 from xiqa.data.records.rows import below
 from xiqa.errors import BadInput, Problem
 from xiqa.store.digests import file_digest
 
-Use = Callable[[Path, NDArray[np.float32]], None]
 # Where no validation split is given, one in eight of the training units of either class makes it.
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
@@ -54,19 +52,6 @@ def in_threads(function: Callable, items: Iterable) -> list:
         return list(pool.map(function, items))
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def look(path: Path, decode: bool = True, use: Use | None = None) -> tuple[int, int, list[str]] | BadInput:
-    """(height, width, notes) of an image, or its error; ``use`` gets path and array where it is decoded."""
-    try:
-        if not decode:
-            return *radiograph_size(path), []
-        radiograph = load_radiograph(path)
-    except BadInput as error:
-        return error
-    if use is not None:
-        use(path, radiograph.array)
-    return *radiograph.array.shape, radiograph.notes
 
 
 def gathered(notes: Iterable[list[str]]) -> list[str]:

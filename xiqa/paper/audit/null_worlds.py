@@ -16,7 +16,7 @@ from xiqa.data.arrays import drawn
 from xiqa.data.arrays.grids import resize
 from xiqa.data.arrays.images import Prepared
 from xiqa.data.arrays.volumes import PreparedVolumes
-from xiqa.data.files.pictures import load_radiograph
+from xiqa.data.files.pictures import load_picture
 from xiqa.data.files.volumes import load_volume
 from xiqa.data.geometry import halved
 from xiqa.data.names import PROBLEMS, SPLITS
@@ -45,7 +45,7 @@ def null_films(folder: Path, root: Path, prepared: Path) -> None:
         kept = np.flatnonzero([path is not None for path in paths])
         images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
         for image, row in zip(images, kept, strict=True):
-            image[:] = resize(load_radiograph(paths[row]).array, data.size)
+            image[:] = resize(load_picture(paths[row]).array, data.size)
         images.flush()
         parts.append(records.iloc[kept].assign(located=0, annotation=""))
     _describe(folder, parts, "counterfactuals: what the labels are about is not there")

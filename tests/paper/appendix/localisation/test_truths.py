@@ -4,7 +4,7 @@ import pytest
 from xiqa import pointing_game
 from xiqa.data.arrays.grids import resize_mask
 from xiqa.data.arrays.images import Prepared
-from xiqa.data.files.pictures import load_radiograph
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.prepare_images import prepare
 from xiqa.paper.appendix.localisation.masks import Truths
 from xiqa.paper.appendix.localisation.truths import difference, write_truths

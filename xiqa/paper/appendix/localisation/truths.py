@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from xiqa.data.arrays.grids import resize, resize_mask
 from xiqa.data.arrays.images import Prepared
-from xiqa.data.files.pictures import load_radiograph
+from xiqa.data.files.pictures import load_picture
 from xiqa.store.files import write_bytes
 from xiqa.synthetic import catalogue
 
@@ -91,5 +91,5 @@ def _causal(data: Prepared, root: Path, split: str, rows: NDArray, dataset: str)
     masks = np.zeros((len(rows), data.size, data.size), dtype=bool)
     for mask, row, path in zip(masks, rows, bare, strict=True):
         if path is not None:
-            mask[:] = difference(images[row], resize(load_radiograph(path).array, data.size))
+            mask[:] = difference(images[row], resize(load_picture(path).array, data.size))
     return {"causal": masks}
