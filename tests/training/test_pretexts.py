@@ -64,5 +64,5 @@ def test_residual_blocks_begin_as_the_recipe_says(tmp_path, zero):
 
 
 def test_another_number_of_kinds_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="8 kinds of texture, not 6"):
+    with pytest.raises(ValueError, match="name textures has 8 kinds, not 6"):
         images.train_textures(tmp_path, SMALL | {"kinds": 6})

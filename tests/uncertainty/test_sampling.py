@@ -164,7 +164,7 @@ class TestFlips:
 
 class TestBoth:
     def test_each_orientation_is_sampled_with_masks_of_its_own(self, model, volumes):
-        found = uncertainty.mc_dropout_flips(model, volumes, 4, 7)
+        found = sampling.flipped_samples(model, volumes, 4, [7] * len(volumes))[1]
         assert found.shape == (8, 4, 3, 2)
         assert torch.equal(found[0], uncertainty.mc_dropout(model, volumes, 4, 7))
         for axes, part in zip(uncertainty.FLIPS[1:], found[1:], strict=True):
@@ -174,14 +174,10 @@ class TestBoth:
             assert not torch.equal(part, uncertainty.mc_dropout(model, turned, 4, 7))
 
     def test_its_variance_has_two_parts(self, model, volumes):
-        p = uncertainty.mc_dropout_flips(model, volumes, 5, 0).double().numpy()
+        p = sampling.flipped_samples(model, volumes, 5, [0] * len(volumes))[1].double().numpy()
         parts = uncertainty.split_variance(p)
         assert parts["total"].to_numpy() == pytest.approx((parts["within"] + parts["between"]).to_numpy(), rel=1e-9)
         assert (parts[["within", "between"]] > 0).all(axis=None)
-
-    def test_no_sample_is_refused(self, model, volumes):
-        with pytest.raises(ValueError, match="at least one sample"):
-            uncertainty.mc_dropout_flips(model, volumes, 0, 0)
 
 
 class Volumes:

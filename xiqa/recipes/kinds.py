@@ -87,7 +87,6 @@ class VolumeClassifier:
     share: float = 1.0  # of its set that an epoch shows, so that few steps make as many epochs (O)
     flip: bool = False  # random flips along all three axes
     validations: int = 8  # at most so many, evenly spread, and the last epoch (O); they select nothing
-    without: tuple[str, ...] = ()  # artifacts, by type or kind, that are left out of the training split (O)
     precision: str = "auto"
 
 
@@ -106,7 +105,6 @@ class Profile:
     heads: int = 3  # untrained heads averaged over in FR and SR (O)
     randomised: int = 8  # images that the randomisation of networks is judged on
     untrained: int | None = None  # units that untrained networks are explained on; None: all (O)
-    compared: int = 20  # images whose maps are compared over seeds and architectures (O)
     localised: int = 1  # seeds whose maps are judged beyond the pointing game (O)
     perturbed: int = 8  # images that insertion and deletion are computed for (O)
     shown: int = 6  # images in the example figures

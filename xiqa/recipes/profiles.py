@@ -41,7 +41,6 @@ def _smoke() -> Profile:
         samples=10,
         heads=2,
         randomised=3,
-        compared=4,
         perturbed=2,
         shown=3,
         missing={
@@ -206,7 +205,6 @@ def _paper() -> Profile:
                 )
             ),
         ),
-        compared=200,
         localised=3,
         perturbed=200,
         maps_batch=4,

@@ -19,18 +19,20 @@ def explain_classes(
     silu: str | None = None,
 ) -> tuple[Tensor, list[dict[str, Tensor]]]:
     """Logits (B, K) and, for each of ``targets``, what `explain` gives: one forward pass serves all of them."""
-    methods, layers = _checked(model, images, methods, layers, silu)
+    methods, layers = checked(model, images, methods, layers, silu)
     with evaluating(model):
-        forward = _forward(model, images, methods, layers, silu)
-        found = [_maps(forward.captured(t, last=i == len(targets) - 1), methods)[0] for i, t in enumerate(targets)]
+        forward = forward_of(model, images, methods, layers, silu)
+        found = [maps_of(forward.captured(t, last=i == len(targets) - 1), methods)[0] for i, t in enumerate(targets)]
     return forward.logits.detach(), found
 
 
-def _forward(model: nn.Module, images: Tensor, methods: Sequence[str], layers: Mapping, silu: str | None) -> Forward:
+def forward_of(model: nn.Module, images: Tensor, methods: Sequence[str], layers: Mapping, silu: str | None) -> Forward:
+    """One forward pass that keeps what the methods read."""
     return Forward(model, images, layers, any(METHODS[name].guided for name in methods), silu)
 
 
-def _maps(captured: Captured, methods: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def maps_of(captured: Captured, methods: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Maps by method, and for combined ones the number of constant layers, from one captured backward pass."""
     dtype = torch.promote_types(captured.images.dtype, torch.float32)
     maps, constant = {}, {}
     # The maps themselves are computed in full precision, also where the caller runs the network under autocast.
@@ -43,13 +45,14 @@ def _maps(captured: Captured, methods: Sequence[str]) -> tuple[dict[str, Tensor]
     return maps, constant
 
 
-def _checked(
+def checked(
     model: nn.Module,
     images: Tensor,
     methods: Sequence[str] | str,
     layers: Mapping[str, Sequence[str]] | None,
     silu: str | None,
 ) -> tuple[tuple[str, ...], Mapping[str, Sequence[str]]]:
+    """Methods and layers, once images, methods and the rule for SiLU have been checked."""
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
     _check(images, methods, silu)
     return methods, getattr(model, "saliency_layers", {}) if layers is None else layers

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from xiqa.models.states import evaluating
 from xiqa.saliency import published
-from xiqa.saliency.core import _checked, _forward, _maps
+from xiqa.saliency.core import checked, forward_of, maps_of
 from xiqa.saliency.methods import ALL
 
 
@@ -62,9 +62,9 @@ def explain_with_notes(
     silu: str | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`explain`, and for each combined method the number of layers (B,) that were constant and contributed nothing."""
-    methods, layers = _checked(model, images, methods, layers, silu)
+    methods, layers = checked(model, images, methods, layers, silu)
     wrong = published.resolve(mode, defects)
     with evaluating(model):
         if wrong:
             return published.explain(model, images, methods, target, layers, wrong, silu)
-        return _maps(_forward(model, images, methods, layers, silu).captured(target), methods)
+        return maps_of(forward_of(model, images, methods, layers, silu).captured(target), methods)

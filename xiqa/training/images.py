@@ -4,6 +4,7 @@ Every draw of a step (augmentation, dropout) follows from (seed, step) and every
 so a training repeats exactly on one machine and does not depend on how batches are fetched.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning
@@ -29,15 +30,33 @@ VALIDATION_SHARE = 0.1  # of the pretext's images
 
 
 def train_pretext(folder: Path, recipe: dict) -> None:
-    """Store function: teach a backbone to name shapes; writes ``weights.pt`` and ``history.csv``."""
-    images, kinds = shapes.draw(recipe["images"], recipe["size"], recipe["seed"])
+    """Store function: train a backbone to name shapes; writes ``weights.pt`` and ``history.csv``.
+
+    Parameters
+    ----------
+    recipe : values of :class:`xiqa.recipes.Pretext`; a tenth of its images select the epoch.
+
+    """
+    _train_on_drawn(folder, recipe, shapes.draw, shapes.KINDS, "name small shapes")
+
+
+def train_textures(folder: Path, recipe: dict) -> None:
+    """Store function: train a backbone to name textures; parameters and files as of `train_pretext`."""
+    _train_on_drawn(folder, recipe, textures.draw, textures.KINDS, "name textures")
+
+
+def _train_on_drawn(folder: Path, recipe: dict, draw: Callable, kinds: Sequence[str], task: str) -> None:
+    if recipe["kinds"] != len(kinds):
+        raise ValueError(f"the task to {task} has {len(kinds)} kinds, not {recipe['kinds']}")
+    images, labels = draw(recipe["images"], recipe["size"], recipe["seed"])
     held_out = max(1, round(len(images) * VALIDATION_SHARE))
     torch.manual_seed(recipe["seed"])
     model = models.build(recipe["network"], num_classes=recipe["kinds"])
     if recipe["zero_residual"]:
         models.zero_residual(model)
-    history = fit(model, (images[held_out:], kinds[held_out:]), (images[:held_out], kinds[:held_out]), recipe, folder)
-    models.save(model, folder / "weights.pt", trained_to="name small shapes", kinds=list(shapes.KINDS))
+    train, val = (images[held_out:], labels[held_out:]), (images[:held_out], labels[:held_out])
+    history = fit(model, train, val, recipe, folder)
+    models.save(model, folder / "weights.pt", trained_to=task, kinds=list(kinds))
     write_frame(history, folder / "history.csv")
 
 
@@ -241,28 +260,3 @@ def augmentation(recipe: dict) -> v2.Transform | None:
             )
         )
     return v2.Compose(parts) if parts else None
-
-
-def train_textures(folder: Path, recipe: dict) -> None:
-    """Store function: teach a backbone to name textures; writes ``weights.pt`` and ``history.csv``.
-
-    Parameters
-    ----------
-    recipe : values of :class:`xiqa.recipes.Pretext`; a tenth of its images select the epoch.
-
-    Raises
-    ------
-    ValueError : the recipe speaks of another number of kinds than there are textures.
-
-    """
-    if recipe["kinds"] != len(textures.KINDS):
-        raise ValueError(f"there are {len(textures.KINDS)} kinds of texture, not {recipe['kinds']}")
-    images, kinds = textures.draw(recipe["images"], recipe["size"], recipe["seed"])
-    held_out = max(1, round(len(images) * VALIDATION_SHARE))
-    torch.manual_seed(recipe["seed"])
-    model = models.build(recipe["network"], num_classes=recipe["kinds"])
-    if recipe["zero_residual"]:
-        models.zero_residual(model)
-    history = fit(model, (images[held_out:], kinds[held_out:]), (images[:held_out], kinds[:held_out]), recipe, folder)
-    models.save(model, folder / "weights.pt", trained_to="name textures", kinds=list(textures.KINDS))
-    write_frame(history, folder / "history.csv")

@@ -229,23 +229,8 @@ def _beginning(recipe: dict, prepared: Path, start: Path | None) -> tuple[nn.Mod
     torch.manual_seed(recipe["seed"])
     model = models.build(recipe["network"], weights=start and start / "weights.pt", shape=recipe["shape"])
     model = model.to(memory_format=LAYOUT)
-    train, val = (data.records(split) for split in ("train", "val"))
-    kept = np.flatnonzero(~train[["artifact_type", "artifact"]].isin(recipe["without"]).any(axis=1))
-    rows = train["label"].to_numpy(np.int64)[kept]
-    return model, [(_Chosen(data.volumes("train"), kept), rows), (data.volumes("val"), val["label"].to_numpy(np.int64))]
-
-
-class _Chosen:
-    """Some of the volumes of a split, read when they are asked for."""
-
-    def __init__(self, volumes: NDArray[np.float16], rows: NDArray[np.int64]):
-        self.volumes, self.rows = volumes, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self.volumes[self.rows[places]]
+    splits = ("train", "val")
+    return model, [(data.volumes(split), data.records(split)["label"].to_numpy(np.int64)) for split in splits]
 
 
 def _optimiser(model: nn.Module, recipe: dict) -> torch.optim.Optimizer:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from xiqa.uncertainty.measures import decompose, split_variance
     from xiqa.uncertainty.referral import ANSWERS, ETAS, METRICS, best_f1, eta_for_review, refer, rescale, youden
     from xiqa.uncertainty.roc_convergence import THRESHOLDS, convergence, roc_at
-    from xiqa.uncertainty.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout, mc_dropout_flips
+    from xiqa.uncertainty.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout
 
 __all__ = [
     "ANSWERS",
@@ -23,7 +23,6 @@ __all__ = [
     "eta_for_review",
     "flips",
     "mc_dropout",
-    "mc_dropout_flips",
     "refer",
     "rescale",
     "roc_at",

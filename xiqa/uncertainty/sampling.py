@@ -76,28 +76,12 @@ def flips(model: nn.Module, volumes: Tensor) -> Tensor:
     return probabilities.clone()
 
 
-def mc_dropout_flips(model: nn.Module, volumes: Tensor, samples: int, seed: int | Tensor) -> Tensor:
-    """Monte Carlo dropout in each of the eight orientations: softmax probabilities.
-
-    Each orientation goes through the trunk once and has masks of its own; those of the identity are the masks of
-    :func:`mc_dropout` with the same seed, which also says what the parameters are and what is refused.
-
-    Returns
-    -------
-    (8, T, B, C), in the order of ``FLIPS``; see :func:`xiqa.uncertainty.split_variance`.
-
-    """
-    if samples < 1:
-        raise ValueError(f"mc_dropout_flips needs at least one sample, not {samples}")
-    return _flipped(model, volumes, samples, _seeds(seed, len(volumes)))[1].clone()
-
-
 def scan_seeds(names: Sequence[str], seed: int) -> list[int]:
     """A seed for each scan, from its name and the seed of the study."""
     return [int(np.random.SeedSequence([seed, crc32(name.encode())]).generate_state(1)[0]) for name in names]
 
 
-def _plain_and_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+def plain_and_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The answers without dropout (B, C) and with it (T, B, C), of one pass through the trunk."""
     head = sequential_head(model)
     with evaluating(model), torch.inference_mode():
@@ -105,12 +89,12 @@ def _plain_and_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: S
         return _softmax(head(features)), _softmax(_drawn(head, features, samples, seeds))
 
 
-def _flipped(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+def flipped_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The answers without dropout (8, B, C) and with it (8, T, B, C) in each orientation, eight passes of the trunk."""
     found = []
     for turn, axes in enumerate(FLIPS):
         own = [int(np.random.SeedSequence([seed, turn]).generate_state(1)[0]) if turn else seed for seed in seeds]
-        found.append(_plain_and_samples(model, volumes.flip(axes), samples, own))
+        found.append(plain_and_samples(model, volumes.flip(axes), samples, own))
     plain, mc = zip(*found, strict=True)
     return torch.stack(plain), torch.stack(mc)
 

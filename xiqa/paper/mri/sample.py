@@ -9,7 +9,7 @@ from torch import Tensor
 from xiqa import models
 from xiqa.data.arrays import drawn
 from xiqa.models.devices import device
-from xiqa.uncertainty.sampling import BATCH, FLIPS, _flipped, _plain_and_samples, scan_seeds
+from xiqa.uncertainty.sampling import BATCH, FLIPS, flipped_samples, plain_and_samples, scan_seeds
 
 
 def sample(
@@ -47,10 +47,10 @@ def sample(
             batch = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
             batch = batch.contiguous(**layout)
             own = seeds[start : start + BATCH]
-            outputs = dict(zip(("plain", "mc"), _plain_and_samples(model, batch, samples, own), strict=True))
+            outputs = dict(zip(("plain", "mc"), plain_and_samples(model, batch, samples, own), strict=True))
             if flips:
                 few = max(1, samples // (2 * len(FLIPS)))
-                outputs |= dict(zip(("flips", "flips_mc"), _flipped(model, batch, few, own), strict=True))
+                outputs |= dict(zip(("flips", "flips_mc"), flipped_samples(model, batch, few, own), strict=True))
             for name, tensor in outputs.items():
                 parts[name].append(tensor)
     for name, tensors in parts.items():
