@@ -12,7 +12,6 @@ class BadInput(ValueError):  # noqa: N818
     ----------
     reason : stable snake_case word that programs may rely on, such as ``truncated``.
     message : one sentence for people: which file, what is wrong with it, what to do.
-
     """
 
     def __init__(self, reason: str, message: str):
@@ -34,7 +33,6 @@ class Problem:
     line : line of that file, counted from 1 (a table's header is line 1), or None for the whole file.
     reason, message : as in ``BadInput``.
     status : ``error`` where the item was left out, ``warning`` where it was kept.
-
     """
 
     path: Path

@@ -35,7 +35,6 @@ def ramp(epoch: int, ramp_epochs: int, start: int, end: int, artifacts: int) -> 
     Raises
     ------
     ValueError : a negative epoch, or sizes that do not hold ``artifacts <= start <= end``.
-
     """
     if epoch < 0 or ramp_epochs < 0:
         raise ValueError(f"epochs count from 0: epoch {epoch} of a ramp of {ramp_epochs} epochs is not possible")
@@ -53,7 +52,6 @@ def subset(labels: ArrayLike, size: int, seed: int) -> NDArray[np.int64]:
     Raises
     ------
     ValueError : the size is below the number of artifacts or above that of all scans.
-
     """
     labels = np.asarray(labels)
     artifacts, clean = np.flatnonzero(labels == 1), np.flatnonzero(labels != 1)
@@ -77,7 +75,6 @@ def balanced_order(labels: ArrayLike, seed: int, epoch: int) -> NDArray[np.int64
     Raises
     ------
     ValueError : a class has no scan.
-
     """
     labels = np.asarray(labels)
     generator = np.random.default_rng([seed, epoch, _BALANCE])
@@ -97,7 +94,6 @@ def class_weights(labels: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     ValueError : a class has no scan.
-
     """
     counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=2)
     if not counts.all():
@@ -118,7 +114,6 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0, weight: Tenso
     Returns
     -------
     Scalar in [0, inf). Value and gradient stay finite for any finite logits.
-
     """
     return focal_losses(logits, target, gamma, weight).mean()
 
@@ -148,7 +143,6 @@ def shift_logits(
     logits : of class 0 (clean) and 1 (artifact).
     prior_train, prior_target : share of artifacts, in (0, 1), that training showed and that the data have. Class
         weights count: weights :func:`class_weights` are a share of one half.
-
     """
     if not (0 < prior_train < 1 and 0 < prior_target < 1):
         raise ValueError(f"priors are shares between 0 and 1, exclusive, not {prior_train} and {prior_target}")

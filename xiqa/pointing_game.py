@@ -49,7 +49,6 @@ def play(maps: Tensor | np.ndarray, masks: ArrayLike, tolerance: float, ties: st
     Raises
     ------
     ValueError : shapes that differ, an unknown tie rule, a tolerance that is not positive.
-
     """
     masks = _masks(masks)
     if isinstance(maps, np.ndarray):
@@ -153,7 +152,6 @@ def grid_ceiling(
     ceiling : share of images with an object that some map on this grid hits; NaN if there is no object at all.
     distances : (B,) pixels from the nearest reachable peak to the mask, NaN where it is empty; any tolerance can be
         read from it.
-
     """
     masks = _masks(masks)
     reach = 0 if smoothing is None else smoothing // 2
@@ -192,7 +190,6 @@ def baselines(
     train_masks : (N, H, W) bool, of training images.
     tolerance : pixels, for the constant point.
     seed : of the random pixels.
-
     """
     grey = _grey(images)
     count, height, width = grey.shape

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 from dataclasses import asdict, replace
 
 import numpy as np

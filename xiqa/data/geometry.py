@@ -33,7 +33,6 @@ class Volume:
     array : float32 (X, Y, Z) in the units of the file (scale factors applied), finite, C-contiguous.
     affine : float64 (4, 4), voxel indices of ``array`` to millimetres.
     notes : what was done beside decoding, sentences that begin with one stable word: ``affine_singular: ...``.
-
     """
 
     array: NDArray[np.float32]
@@ -56,7 +55,6 @@ class Geometry:
     shape : size of the network's input.
     axes : ``axes[i]`` is the scan's axis that runs along axis i of the network.
     zoomed : part of the network's input that the scan fills, from index 0 on every axis; the rest is padding.
-
     """
 
     scan: tuple[int, int, int]
@@ -117,7 +115,6 @@ def preprocess(volume: Volume | NDArray, shape: Sequence[int]) -> NDArray[np.flo
     Raises
     ------
     BadInput : ``constant``, where no z-score exists.
-
     """
     place = geometry(volume, shape)
     import torch

@@ -48,7 +48,6 @@ class Record:
     mask : the mask's file for a frame of label 1 with a mask that is not empty, else None.
     width, height : of the image in pixels, as it is shown.
     name : the path as it stands in the list.
-
     """
 
     path: Path
@@ -74,7 +73,6 @@ def read_split(root: str | Path, split: str, use: Use | None = None) -> Split:
     ------
     BadInput
         ``unknown_split``, ``missing``, ``not_a_directory``, ``missing_table``, ``unreadable``, ``empty_split``.
-
     """
     root, split = checked_root(root), split_name(split)
     listed = _listed(root)
@@ -97,7 +95,6 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
     ------
     BadInput
         As ``read_split``, and ``one_class`` where a split lacks frames with, or without, the outflow tract.
-
     """
     root = checked_root(root)
     listed = _listed(root)

@@ -48,7 +48,6 @@ class Record:
     subject : who was scanned; the independent unit.
     label : 1 with an artifact, 0 clean.
     artifact_type, contrast, name : as they stand in the table; empty where it does not say.
-
     """
 
     path: Path
@@ -79,7 +78,6 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
     BadInput
         ``missing``, ``not_a_directory``, ``missing_table``, ``unreadable``, ``empty_table``, ``missing_column``,
         ``bad_table``, ``missing_split`` (train or test), ``empty_split``, ``one_class``.
-
     """
     place = locate(root)
     logs = {split: Log(place) for split in SPLITS}

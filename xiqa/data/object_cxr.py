@@ -51,7 +51,6 @@ class Record:
     label : 1 where there is an object, else 0.
     name, annotation : as they stand in the table.
     width, height : of the image in pixels, as it is shown.
-
     """
 
     path: Path
@@ -79,7 +78,6 @@ def read_split(root: str | Path, split: str, decode: bool = True, use: Use | Non
     BadInput
         ``unknown_split``, ``missing``, ``not_a_directory``, ``unknown_layout``, ``missing_table``, ``missing_column``,
         ``bad_table``, ``unreadable``, ``empty_split``.
-
     """
     split = split_name(split)
     place = locate(root, split)
@@ -101,7 +99,6 @@ def read_dataset(root: str | Path, decode: bool = True, use: Use | None = None) 
     ------
     BadInput
         As ``read_split``, and ``one_class`` where a split lacks images with, or without, objects.
-
     """
     places = {split: locate(root, split) for split in SPLITS}
     promoted = places["test"] is None and places["val"] is not None

@@ -31,7 +31,6 @@ def prepare(folder: Path, root: Path, size: int, dataset: str = "object_cxr") ->
     Parameters
     ----------
     dataset : ``object_cxr`` or ``lvot``: whose reader reads ``root``. Errors as its ``read_dataset``.
-
     """
     folder = Path(folder)
     with Scratch(folder / "scratch.bin", (size, size), np.uint8) as scratch:

@@ -48,7 +48,6 @@ def prepare_drawn(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None
     Parameters
     ----------
     spec : what is simulated, as the generator's ``write`` takes it.
-
     """
     head = catalogue.generator("mri")
     plan = head.plan(spec)

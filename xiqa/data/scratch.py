@@ -22,7 +22,6 @@ class Scratch:
     ----------
     path : the file, deleted at the end.
     shape, dtype : of one array.
-
     """
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike):

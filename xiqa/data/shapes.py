@@ -28,7 +28,6 @@ class Shape:
     kind : ``rectangle``, ``ellipse`` or ``polygon``.
     points : corners (x, y); for rectangle and ellipse the upper left and the lower right corner of the bounding box,
         for a polygon three corners or more, closed without repeating the first.
-
     """
 
     kind: Literal["rectangle", "ellipse", "polygon"]
@@ -112,7 +111,6 @@ def parse_annotation(text: str | float | None) -> list[Shape]:
     BadInput
         ``unknown_shape``, ``not_a_number``, ``not_finite``, ``odd_coordinates``, ``wrong_count``, ``too_few_points`` or
         ``reversed_box``.
-
     """
     if text is None or (isinstance(text, float) and math.isnan(text)) or str(text).strip().lower() == "nan":
         return []

@@ -15,15 +15,4 @@ if TYPE_CHECKING:
     from xiqa.localisation.overlap import average_precision, best_threshold, energy_pointing_game, iou_curve
     from xiqa.localisation.perturbation import area, insertion_deletion
 
-__all__ = [
-    "area",
-    "average_precision",
-    "best_threshold",
-    "energy_pointing_game",
-    "froc",
-    "insertion_deletion",
-    "iou_curve",
-    "peaks",
-    "to_points",
-]
 __getattr__ = lazy(__name__, __file__)

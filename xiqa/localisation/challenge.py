@@ -28,7 +28,6 @@ class RankedPoints(NamedTuple):
     hits : (P,) number of objects that the point is the first to hit.
     false : (P,) bool, outside every object of its image.
     objects : (N,) number of objects of each image.
-
     """
 
     image: NDArray[np.intp]
@@ -56,7 +55,6 @@ def froc(points: Sequence[Sequence[Point]], shapes: Sequence[Sequence[Shape]]) -
     Raises
     ------
     ValueError : lists of different lengths, a point that is not three finite numbers.
-
     """
     ranked = rank(points, shapes)
     values = sensitivities(ranked.hits, ranked.false, len(ranked.objects), int(ranked.objects.sum()))
@@ -110,7 +108,6 @@ def interval(
     Returns
     -------
     low, high : NaN where no draw has an object.
-
     """
     groups = np.arange(len(ranked.objects)) if units is None else pd.factorize(np.asarray(units))[0]
     count, generator = int(groups.max(initial=-1)) + 1, np.random.default_rng(seed)

@@ -37,7 +37,6 @@ def peaks(
     Raises
     ------
     ValueError : a map that is not (H, W), a tolerance that is not positive.
-
     """
     values = torch.as_tensor(np.asarray(saliency) if isinstance(saliency, np.ndarray) else saliency).detach().cpu()
     if values.dim() != 2:

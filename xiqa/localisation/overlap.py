@@ -29,7 +29,6 @@ def energy_pointing_game(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np
     Returns
     -------
     (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is the mask's share of the image.
-
     """
     energies = np.full(len(maps), np.nan)
     for i, values, mask in _valid(maps, masks):
@@ -53,7 +52,6 @@ def iou_curve(maps: Tensor | NDArray, masks: ArrayLike, thresholds: Sequence[flo
     Returns
     -------
     DataFrame with the columns image (number), threshold, iou, image by image.
-
     """
     thresholds = np.asarray(thresholds, dtype=np.float64)
     table = np.full((len(maps), len(thresholds)), np.nan)
@@ -86,7 +84,6 @@ def average_precision(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.fl
     Returns
     -------
     (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is about the mask's share of the image.
-
     """
     precision = np.full(len(maps), np.nan)
     for i, values, mask in _valid(maps, masks):

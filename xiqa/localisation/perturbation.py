@@ -54,7 +54,6 @@ def insertion_deletion(
     Raises
     ------
     ValueError : shapes, target, steps or baseline that do not fit.
-
     """
     maps = torch.as_tensor(np.array(maps) if isinstance(maps, np.ndarray) else maps).detach()
     _check(images, maps, steps)
@@ -77,7 +76,6 @@ def area(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame with the columns image, insertion (higher is better), deletion (lower is better), both in [0, 1]; NaN
     for a degenerate map.
-
     """
     areas = {
         (image, kind): np.trapezoid(part.sort_values("step")["probability"], part.sort_values("step")["share"])

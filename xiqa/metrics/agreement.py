@@ -29,7 +29,6 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
     Raises
     ------
     ValueError : lengths that differ, other values.
-
     """
     return float(_kappa(_cells(*_both(first, second)).sum(0)))
 
@@ -56,7 +55,6 @@ def kappa_interval(
     Returns
     -------
     low, high; NaN where there is no kappa, a single unit or no spread.
-
     """
     units = np.arange(np.size(first)) if units is None else np.asarray(units)
     first, second, units = _both(first, second, units)
@@ -87,7 +85,6 @@ def bca(values: ArrayLike, confidence: float = 0.95, draws: int = 2000, seed: in
     Returns
     -------
     low, high; (value, value) where all units are equal, NaN for fewer than two units.
-
     """
     values = np.asarray(values, dtype=float)
     values = values[:, None] if values.ndim == 1 else values
@@ -113,7 +110,6 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     Raises
     ------
     ValueError : lengths that differ, other values.
-
     """
     _, only_first, only_second, _ = _cells(*_both(first, second)).sum(0).astype(int)
     discordant = int(only_first + only_second)

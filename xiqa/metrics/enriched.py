@@ -26,7 +26,6 @@ def prevalence_weights(labels: ArrayLike, prevalence: float = 0.02, counts: Arra
     Returns
     -------
     (N,) or (..., N); NaN in a replicate without one of the classes.
-
     """
     labels = np.asarray(labels)
     counts = np.ones(len(labels)) if counts is None else np.asarray(counts, dtype=float)
@@ -50,7 +49,6 @@ def resample(subjects: ArrayLike, labels: ArrayLike, draws: int = 2000, seed: in
     -------
     (draws + 1, N) float64. Row 0 is all ones, the sample itself; the others are replicates. The same seed gives the
     same replicates, so two networks tested on the same scans are compared pairwise.
-
     """
     _, subject = np.unique(np.asarray(subjects), return_inverse=True)
     stratum = np.zeros(subject.max() + 1, dtype=int)
@@ -161,7 +159,6 @@ class EnrichedTestSet:
     ----------
     labels : (N,).
     weights : (draws + 1, N), of the sample and of each replicate.
-
     """
 
     def __init__(self, records: pd.DataFrame, prevalence: float = 0.02, draws: int = 2000, seed: int = 0):
@@ -204,7 +201,6 @@ class EnrichedTestSet:
         -------
         retained (of all scans); caught, referred, missed (of all artifacts, 1 together); accuracy_kept, f1_kept (of the
         kept scans alone); f1_all (referred scans count as not flagged); dffmr, udm, udd as shares of all scans.
-
         """
         flagged, kept, artifact = np.asarray(flagged, bool), np.asarray(kept, float), self.labels == 1
         total = self.weights.sum(axis=1)

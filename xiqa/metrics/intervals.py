@@ -50,7 +50,6 @@ def auc(
     Returns
     -------
     estimate, lower bound, upper bound; NaN unless both classes are present.
-
     """
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=float)
     groups = np.arange(len(labels)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -101,7 +100,6 @@ def crossed_mean(values: np.ndarray, confidence: float = 0.95) -> dict[str, floa
     Returns
     -------
     dictionary of mean, low, high, se, df, p (two-sided, of mean 0), images, seeds.
-
     """
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values).any(axis=1)]

@@ -86,7 +86,6 @@ def dffmr(labels: ArrayLike, answers: ArrayLike, weights: ArrayLike | None = Non
     labels : (N,), 1 = artifact.
     answers : (N,), "clean", "artifact" or "review" (:func:`xiqa.uncertainty.refer`).
     weights : (N,), what each scan stands for.
-
     """
     return _percent(np.asarray(answers) != "clean", labels, weights)
 

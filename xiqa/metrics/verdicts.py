@@ -51,7 +51,6 @@ def compare(
     delta : the smallest difference that matters.
     confidence : of the whole family; each interval is widened by Holm's step-down rule.
     interval : function of differences and a confidence; returns mean, low, high, p, images, seeds, ``by_seed``.
-
     """
     p = {name: np.nan_to_num(interval(values, confidence)["p"], nan=1.0) for name, values in pairs.items()}
     differences = {}

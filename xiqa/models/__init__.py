@@ -22,26 +22,4 @@ if TYPE_CHECKING:
     from xiqa.models.states import STATES, evaluating, network
     from xiqa.models.weights import describe, head_of, load, newest_pretext, save
 
-__all__ = [
-    "MEAN",
-    "NETWORKS_2D",
-    "NETWORKS_3D",
-    "RESNETS",
-    "SMALLEST",
-    "STATES",
-    "STD",
-    "AlexNet3d",
-    "VggNet3d",
-    "build",
-    "describe",
-    "evaluating",
-    "head_of",
-    "load",
-    "network",
-    "newest_pretext",
-    "normalise",
-    "saliency_layers",
-    "save",
-    "zero_residual",
-]
 __getattr__ = lazy(__name__, __file__)

@@ -45,7 +45,6 @@ def build(
     ------
     ValueError : unknown name, missing or too small shape, weights that do not fit.
     FileNotFoundError : no such weights.
-
     """
     if name in NETWORKS_2D:
         pretrained = "IMAGENET1K_V1" if weights == "imagenet" else None

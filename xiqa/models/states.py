@@ -35,7 +35,6 @@ def network(name: str, state: str, seed: int = 0, weights: str | Path | None = N
     name : network, as in :func:`xiqa.models.build`.
     state : ``trained`` (``weights`` is the classifier's file), ``semi_random`` (``weights`` is the pretext's file or
         ``"imagenet"``; the head is drawn from ``seed``) or ``fully_random`` (everything is drawn from ``seed``).
-
     """
     if state not in STATES:
         raise ValueError(f"state must be one of {', '.join(STATES)}, not {state!r}")

@@ -27,7 +27,6 @@ class Network:
     state : ``trained``, ``semi_random`` (pretrained backbone, untrained head) or ``fully_random``.
     seed : of what is drawn at random.
     weights : weights file, ``imagenet``, or None for a fully random network.
-
     """
 
     name: str
@@ -55,7 +54,6 @@ class Images:
     split : ``train``, ``val`` or ``test``.
     once : only the first image of each unit, since frames of a patient are much alike.
     count : only the first ``count`` of them; None for all.
-
     """
 
     split: str = "test"

@@ -30,7 +30,6 @@ class Batch(NamedTuple):
     rows : (B,) positions in the records of the split.
     records : columns ``image`` and ``unit``, B rows.
     inputs : (B, 3, H, W), normalised, on the run's device.
-
     """
 
     rows: NDArray[np.intp]
@@ -63,7 +62,6 @@ class Explanation(NamedTuple):
     images : (B, 3, H, W), normalised, on the run's device.
     predicted, probability : (B,) predicted class, and probability of the positive one.
     maps : method -> (B, H, W) on the CPU.
-
     """
 
     rows: NDArray[np.intp]
@@ -83,7 +81,6 @@ class Explainer:
     methods : names of saliency methods, and of ``BASELINES``: ``random`` (every pixel an independent uniform value) and
         ``constant_point`` (a Gaussian, as wide as the tolerance, at the point that hits most training masks).
     tolerance : pixels, of the constant point. Without ground truth to fit it on it has no map, and no row.
-
     """
 
     def __init__(self, prepared: Path, network: Network, methods: Sequence[str], tolerance: float):

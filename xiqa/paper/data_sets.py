@@ -27,7 +27,6 @@ class DataSet:
     store : the store of the run.
     folder : folder of the real data; None for embedded data.
     spec : what is simulated; by default the profile's specification.
-
     """
 
     def __init__(self, name: str, profile: Profile, store: Store, folder: Path | None = None, spec: dict | None = None):

@@ -28,7 +28,6 @@ def histograms(prepared: Path, volumes: bool) -> pd.DataFrame:
     -------
     DataFrame with the columns split, unit, label, ``bin_00`` ... ``bin_31`` (shares), mean, spread and, for images,
     blob.
-
     """
     data = drawn.read_volumes(prepared) if volumes else Prepared(prepared)
     parts = []

@@ -31,7 +31,6 @@ class Job:
     entries : function of a study that returns its store entries (a path or several), computing what is missing.
     needs : names of the jobs whose entries it reads.
     notebooks : names of the notebooks that read its entries.
-
     """
 
     name: str
@@ -51,7 +50,6 @@ class Study:
     mri : folder of real brain volumes with ``scans.tsv``; None for the embedded ones.
     weights : ``imagenet`` to start from torchvision's weights (downloaded once); None for the embedded pretext.
     compute : False makes the store refuse what it does not have (:class:`xiqa.store.store.MissingEntryError`).
-
     """
 
     def __init__(

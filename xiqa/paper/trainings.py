@@ -27,7 +27,6 @@ class Trainings:
     predictions : name of a classifier of images -> split, unit, label, probability of every image.
     missing : name of what the profile does not train -> reason.
     primaries : data set -> the study's primary network.
-
     """
 
     recipes: dict[str, Recipe]
@@ -66,7 +65,6 @@ def performance(trainings: Trainings) -> pd.DataFrame:
     -------
     DataFrame with the columns data set, network, seed, start, units, and those of
     :func:`xiqa.metrics.classification`.
-
     """
     rows = []
     for name, predictions in trainings.predictions.items():
@@ -84,7 +82,6 @@ def classifiers(frame: pd.DataFrame, missing: dict[str, str]) -> tuple[pd.DataFr
     ----------
     frame : of :func:`performance`.
     missing : name of what the profile does not train -> reason; a row each for classifiers of images.
-
     """
     about = frame[["data set", "network", "seed", "start", "images", "units"]]
     cells = {

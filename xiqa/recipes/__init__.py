@@ -84,7 +84,6 @@ def recipe(profile: str, name: str, weights: str | None = None) -> Recipe:
     Raises
     ------
     ValueError : no such recipe in the profile.
-
     """
     chosen = PROFILES[profile]
     named: dict[str, Recipe] = {f"pretext-{p.network}": p for p in chosen.pretexts}

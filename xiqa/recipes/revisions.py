@@ -15,7 +15,6 @@ class Frozen(NamedTuple):
     data : hash of the names and bytes of a tiny data set (`tests/synthetic/test_catalogue.py`): a revision with the
         code of another hash and the data of the same hash changes no image.
     day, why : the date, what changed, and the results that had been seen before.
-
     """
 
     code: str

@@ -26,7 +26,6 @@ class Console:
     ----------
     names : of all jobs and notebooks of the run.
     slots : how many run at the same time.
-
     """
 
     names: Sequence[str]

@@ -48,7 +48,6 @@ class Plan:
     fingerprint : of a job the digest of its entries, of a notebook that of ``parts``; empty while not known.
     parts : what the products of a notebook depend on.
     past : manifest of its last complete run, or None.
-
     """
 
     name: str
@@ -66,7 +65,6 @@ class Planner:
     study : a study whose store does not compute.
     jobs, steps : by name.
     forced : names that run whatever the store has.
-
     """
 
     def __init__(
@@ -119,7 +117,6 @@ class Planner:
         Raises
         ------
         MissingEntryError : the store does not have them.
-
         """
         entries = self.jobs[name].entries(self.study)
         return [entries] if isinstance(entries, Path) else list(entries)

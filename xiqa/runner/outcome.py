@@ -30,7 +30,6 @@ class Result:
     outcomes : job or notebook -> fields of an ``Outcome``; its status may also be ``up to date`` or ``not run``.
     interrupted : by the name of the signal, or empty.
     seconds : of the whole run.
-
     """
 
     outcomes: dict[str, dict] = field(default_factory=dict)

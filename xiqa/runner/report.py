@@ -41,7 +41,6 @@ def write(planner: Planner, result: Result, settings: Settings, environment: dic
     ----------
     planner : plans every job and notebook of the paper, run this time or not.
     environment : what ``environment`` returned.
-
     """
     states = {name: _state(plan, result, settings) for name, plan in planner.everything().items()}
     notebooks = [_notebook(step, states[name], settings) for name, step in planner.steps.items()]

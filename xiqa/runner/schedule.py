@@ -26,7 +26,6 @@ def locked(folder: Path) -> Iterator[None]:
     Raises
     ------
     RefusedError : another run holds it, or it cannot be written to.
-
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +82,6 @@ def run(
     names : jobs and notebooks, each after all that it needs.
     target : ``module:function`` that performs a job: called with ``arguments`` and the name of the job.
     environment : description of the machine, for the manifests.
-
     """
     result, started = Result(), time.monotonic()
     stop = settings.run_folder / "progress" / "stop"

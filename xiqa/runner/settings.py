@@ -27,7 +27,6 @@ class Settings:
     meaning : sentence on what the numbers of the profile mean, or empty.
     dask : address of a Dask scheduler, or None to run here.
     about_data : in words, what the data are.
-
     """
 
     profile: str

@@ -40,7 +40,6 @@ class Step:
     products : names of the tables and figures that it makes.
     values : resolved values of the recipes, plain data.
     timeout : seconds after which the notebook is stopped.
-
     """
 
     name: str
@@ -65,7 +64,6 @@ def in_order(needs: Mapping[str, Sequence[str]]) -> list[str]:
     Raises
     ------
     ValueError : an unknown need, or a circle.
-
     """
     for name, wanted in needs.items():
         if missing := [need for need in wanted if need not in needs]:
@@ -89,7 +87,6 @@ def matching(names: Sequence[str], wish: str) -> list[str]:
     Raises
     ------
     RefusedError : there is none; the nearest names are given.
-
     """
     if begins := [name for name in names if name.startswith(wish)]:
         return begins
@@ -124,7 +121,6 @@ def read(notebook: Path) -> "NotebookNode":
     Raises
     ------
     RefusedError : there is no such file.
-
     """
     try:
         return _read(notebook.read_text())
@@ -145,7 +141,6 @@ def check_parameters(steps: Sequence[Step]) -> None:
     Raises
     ------
     RefusedError : naming the notebook, the parameter and those it has.
-
     """
     for step in steps:
         known = declared(read(step.notebook))
@@ -177,7 +172,6 @@ def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[st
     Raises
     ------
     RefusedError : a notebook or a module is not Python.
-
     """
     try:
         cells = code(read(step.notebook))

@@ -15,20 +15,4 @@ if TYPE_CHECKING:
     from xiqa.saliency.methods import ALL, METHODS, absolute, combine, degenerate, register, resize
     from xiqa.saliency.modes import explain, explain_with_notes
 
-__all__ = [
-    "ALL",
-    "DEFECTS",
-    "METHODS",
-    "MODES",
-    "SILU_RULES",
-    "Captured",
-    "absolute",
-    "combine",
-    "degenerate",
-    "explain",
-    "explain_classes",
-    "explain_with_notes",
-    "register",
-    "resize",
-]
 __getattr__ = lazy(__name__, __file__)

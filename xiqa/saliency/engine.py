@@ -37,7 +37,6 @@ class Captured:
     input_gradient : like `images`, the gradient of the target logit.
     guided_gradient : the same by the guided rule; None unless a method registered with ``guided=True`` was asked for.
     cache : for whatever several methods share.
-
     """
 
     model: nn.Module
@@ -93,7 +92,6 @@ class Forward:
     Raises
     ------
     ValueError : unknown layer, layer without a grid, and SiLU met with ``guided`` and no ``silu`` chosen.
-
     """
 
     def __init__(
@@ -121,7 +119,6 @@ class Forward:
         Raises
         ------
         ValueError : target out of range, layer without an influence on the logits.
-
         """
         with torch.inference_mode(False), torch.enable_grad():
             classes = _classes(target, self.logits)
@@ -183,7 +180,6 @@ class GuidedRule(TorchFunctionMode):
     ----------
     silu : "clamp" (as for ReLU), "relu_rule" (also zero where the output is <= 0), "plain" (untouched); there is no
         agreed rule, so with None the first SiLU raises.
-
     """
 
     def __init__(self, silu: str | None):

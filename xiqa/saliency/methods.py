@@ -76,7 +76,6 @@ def combine(maps: Iterable[Tensor], size: Iterable[int]) -> tuple[Tensor, Tensor
     -------
     product : (B, *size) float64 in [0, 1]; all ones where every layer is constant.
     constant : (B,) int64, how many layers were constant.
-
     """
     product, constant = None, 0
     for layer in maps:

@@ -46,7 +46,6 @@ def explain(
     Raises
     ------
     ValueError : unknown method, layer, mode or rule, target out of range, SiLU without a rule.
-
     """
     return explain_with_notes(model, images, methods, target, layers, mode, defects, silu)[0]
 

@@ -52,7 +52,6 @@ def resolve(mode: str, defects: Sequence[str]) -> frozenset[str]:
     Raises
     ------
     ValueError : unknown mode or defect, or two that exclude each other.
-
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, and is {mode!r}")
@@ -77,7 +76,6 @@ def truth(masks: np.ndarray, defects: Collection[str], drawn: bool) -> np.ndarra
     Raises
     ------
     ValueError : transposed masks of pictures that are not square; theirs crashes there.
-
     """
     if "S3" not in defects or not drawn:
         return masks
@@ -95,7 +93,6 @@ class Passes:
     ----------
     model, images, target, layers, silu : as for :func:`xiqa.saliency.explain`.
     guided : whether a guided gradient will be wanted by any set of defects (not where all of them have S1).
-
     """
 
     def __init__(

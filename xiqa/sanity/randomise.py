@@ -40,7 +40,6 @@ def blocks(model: nn.Module) -> dict[str, list[str]]:
     Raises
     ------
     ValueError : not a network of :func:`xiqa.models.build`.
-
     """
     name = getattr(model, "name", None)
     if name in models.RESNETS:
@@ -87,7 +86,6 @@ def cascade(
     Raises
     ------
     ValueError : unknown network, method or rule, target out of range, images too small.
-
     """
     return _randomise(model, images, methods, target, seed, silu, batch, cumulative=True)
 
@@ -133,7 +131,6 @@ class SignedMaps(NamedTuple):
     signed : gradient method -> (N, *size), summed over channels with the sign.
     target : (N,) class explained.
     predicted : (N,) class that the network predicts.
-
     """
 
     maps: dict[str, Tensor]

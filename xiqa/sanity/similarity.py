@@ -43,7 +43,6 @@ class Features(NamedTuple):
     ranks : (N, pixels), ranks with mean 0 and norm 1.
     edges : (N, features), the same for the HOG features; None for volumes.
     degenerate : (N,) bool, maps without a peak (constant or not finite), which have no similarity.
-
     """
 
     scaled: NDArray[np.float64]
@@ -62,7 +61,6 @@ def features(maps: ArrayLike) -> Features:
     Raises
     ------
     ValueError : no map, a shape that is none of these, sides below 32 pixels (5 voxels for volumes).
-
     """
     maps = torch.as_tensor(maps)
     _check(maps)
@@ -81,7 +79,6 @@ def compare_features(first: Features, second: Features) -> pd.DataFrame:
     -------
     DataFrame with the columns image (0 .. N - 1), spearman, ssim, hog, degenerate. Where one of the two maps is
     degenerate every similarity is NaN; ``hog`` is NaN for volumes too.
-
     """
     bad = first.degenerate | second.degenerate
     ssim = [
@@ -113,7 +110,6 @@ def chance_line(maps: ArrayLike, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame as of `compare_features`, a row an image: means over its partners, NaN where there is none.
-
     """
     values = features(maps)
     left, right = pairs(len(values.degenerate), seed)

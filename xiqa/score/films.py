@@ -45,7 +45,6 @@ def find_classifiers(
     Raises
     ------
     BadInput : as ``find_classifier``, and where weights are given for a kind of file that is not.
-
     """
     kinds = sorted({kind_of(file) for file in files})
     own = None if weights is None else _kind_of_network(Path(weights))
@@ -75,7 +74,6 @@ def find_classifier(
     Raises
     ------
     BadInput : no finished run, or a weights file that cannot be used (``no_classifier``).
-
     """
     if weights is not None:
         return _from_file(Path(weights), f"{weights}")
@@ -162,7 +160,6 @@ def explain_files(
     -------
     DataFrame with the columns file, status (ok, warning, error), reason, message, predicted, probability (of a foreign
     object, of an artifact), uncertainty (mutual information in nats; volumes only), folder.
-
     """
     rows, taken = [], set()
     for file in files:

@@ -31,7 +31,6 @@ class VolumeClassifier:
     shape : (X, Y, Z) of its input.
     origin : a phrase on where it comes from.
     review_above : mutual information in nats above which a scan goes to review; None without such a threshold.
-
     """
 
     model: torch.nn.Module
@@ -60,7 +59,6 @@ def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeC
     -------
     dict with status, reason, message (notes on the file), predicted (clean, artifact or review), probability,
     uncertainty, folder.
-
     """
     inputs = torch.from_numpy(preprocess(volume, classifier.shape))[None]
     samples = uncertainty.mc_dropout(classifier.model, inputs, SAMPLES, SEED)

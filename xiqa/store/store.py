@@ -51,7 +51,6 @@ class Store:
     run : name of the run; results of one never serve another.
     quiet : print nothing when an entry is computed.
     compute : False makes ``path`` raise ``MissingEntryError`` instead of computing.
-
     """
 
     def __init__(self, run: str, quiet: bool = False, compute: bool = True):
@@ -72,7 +71,6 @@ class Store:
         Raises
         ------
         MissingEntryError : no such entry, and this store does not compute.
-
         """
         key = self.key(function, data=data, **arguments)
         name = key["function"].rpartition(".")[2]
@@ -131,7 +129,6 @@ class Store:
         Raises
         ------
         ValueError : the path does not lie in this store.
-
         """
         kind, key, *inner = path.resolve().relative_to(self.folder.resolve()).parts
         files = json.loads((self.folder / kind / key / ABOUT).read_text())["content"]

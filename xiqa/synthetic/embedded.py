@@ -49,7 +49,6 @@ def folder(name: str, profile: str, spec: dict) -> Path:
     Raises
     ------
     BadInput : ``foreign_folder``, if the place is taken by files that were not written here.
-
     """
     target, expected = place(name, profile, spec), fingerprint(name, spec)
     if is_complete(target, expected):

@@ -20,7 +20,6 @@ def each(function: Callable, jobs: list, workers: int | None = None, chunk: int 
     jobs : plain values.
     workers : processes; by default as many as there are cores and the thread cap allows.
     chunk : jobs handed to a process at a time.
-
     """
     workers = min(os.cpu_count() or 1, thread_cap()) if workers is None else workers
     if workers < 2 or len(jobs) < FEW:

@@ -19,7 +19,6 @@ def draw(count: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
     -------
     images : (count, size, size) uint8
     kinds : (count,) int64, positions in ``KINDS``
-
     """
     generator = torch.Generator().manual_seed(seed)
     kinds = torch.randint(len(KINDS), (count,), generator=generator)

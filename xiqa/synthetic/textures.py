@@ -34,7 +34,6 @@ def draw(count: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
     -------
     images : (count, size, size) uint8
     kinds : (count,) int64, positions in ``KINDS``
-
     """
     if size < 8:
         raise ValueError(f"a texture needs at least 8 pixels a side, not {size}")

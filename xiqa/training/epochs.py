@@ -93,7 +93,6 @@ def rate(step: int, plan: Sequence[Epoch], rates: Sequence[float], decay: int) -
     plan : the training's epochs.
     rates : base and maximum.
     decay : epochs.
-
     """
     epoch = plan[bisect.bisect_right(plan, step, key=lambda each: each.first_step) - 1]
     height = max(0.0, 1 - abs(2 * (step - epoch.first_step) / epoch.steps - 1))

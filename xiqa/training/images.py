@@ -35,7 +35,6 @@ def train_pretext(folder: Path, recipe: dict) -> None:
     Parameters
     ----------
     recipe : values of :class:`xiqa.recipes.Pretext`; a tenth of its images select the epoch.
-
     """
     _train_on_drawn(folder, recipe, shapes.draw, shapes.KINDS, "name small shapes")
 
@@ -68,7 +67,6 @@ def train_classifier(folder: Path, recipe: dict, prepared: Path, pretext: Path |
     recipe : values of :class:`xiqa.recipes.Classifier`.
     prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
     pretext : entry of :func:`train_pretext`, for recipes that start from it.
-
     """
     data = Prepared(prepared)
     torch.manual_seed(recipe["seed"])
@@ -114,7 +112,6 @@ def fit(
     Returns
     -------
     DataFrame with a row an epoch: epoch, train_loss, val_loss, val_auc, val_accuracy, kept.
-
     """
     if not recipe["stochastic_depth"]:
         for module in model.modules():

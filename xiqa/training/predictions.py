@@ -40,7 +40,6 @@ def scores(prepared: Path, weights: Path, precision: str, split: str = "test") -
     Returns
     -------
     DataFrame with the columns image, unit (the subject), label, score (logit of an artifact minus that of clean).
-
     """
     data, about = drawn.read_volumes(prepared), models.describe(weights)
     model = models.build(about["network"], weights=weights, shape=data.shape)

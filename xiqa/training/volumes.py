@@ -46,7 +46,6 @@ def train_volumes(folder: Path, recipe: dict, prepared: Path, start: Path | None
     Raises
     ------
     ValueError : the training split lacks a class, volumes of another shape, or no priming where the recipe wants one.
-
     """
     model, sets = _beginning(recipe, prepared, start)
     history = fit(model, *sets, recipe, checkpoint=_checkpoint(Path(folder), recipe))
@@ -74,7 +73,6 @@ def fit(
     DataFrame with a row an epoch: ``epoch``; ``steps`` done at its end; ``size`` and ``clean_share`` of its set;
     ``train_loss``, the arm's own; ``val_loss`` (cross-entropy), ``val_auc`` and ``val_ap`` with artifacts reweighted to
     2 %, NaN for epochs without validation; ``learning_rate``, the highest of the epoch.
-
     """
     plan = epochs(train[1], recipe)
     history = _History(plan, recipe, val, checkpoint)
@@ -106,7 +104,6 @@ def range_test(
     -------
     DataFrame with a row a step: ``step``, ``learning_rate``, ``loss`` (the recipe's, of one batch) and ``smoothed``
     (mean of the losses so far, each step into the past weighing 0.9 times as much).
-
     """
     prepare_torch()
     where = device()

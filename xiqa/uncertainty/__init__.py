@@ -10,23 +10,4 @@ if TYPE_CHECKING:
     from xiqa.uncertainty.roc_convergence import THRESHOLDS, convergence, roc_at
     from xiqa.uncertainty.sampling import FLIP_NAMES, FLIPS, flips, mc_dropout
 
-__all__ = [
-    "ANSWERS",
-    "ETAS",
-    "FLIPS",
-    "FLIP_NAMES",
-    "METRICS",
-    "THRESHOLDS",
-    "best_f1",
-    "convergence",
-    "decompose",
-    "eta_for_review",
-    "flips",
-    "mc_dropout",
-    "refer",
-    "rescale",
-    "roc_at",
-    "split_variance",
-    "youden",
-]
 __getattr__ = lazy(__name__, __file__)

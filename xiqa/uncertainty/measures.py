@@ -24,7 +24,6 @@ def decompose(probabilities: ArrayLike) -> pd.DataFrame:
     -------
     DataFrame, one row a scan: ``probability`` (mean of class 1), ``predictive_entropy``, ``expected_entropy``,
     ``mutual_information`` (nats, in [0, ln C]), ``variance`` (ddof 0, averaged over classes).
-
     """
     p = _samples(probabilities, 3)
     mean, entropies = _mean(p), _entropy(p)
@@ -51,7 +50,6 @@ def split_variance(probabilities: ArrayLike) -> pd.DataFrame:
     -------
     DataFrame, one row a scan, averaged over classes: ``total``, ``within`` (mean over flips of the variance over
     samples), ``between`` (variance over flips of the mean over samples).
-
     """
     p = _samples(probabilities, 4)
     parts = {"total": p.var(axis=(0, 1)), "within": p.var(axis=1).mean(axis=0), "between": p.mean(axis=1).var(axis=0)}

@@ -24,7 +24,6 @@ def refer(probability: ArrayLike, uncertainty: ArrayLike, theta: float, eta: flo
     Returns
     -------
     (N,) strings out of ``ANSWERS``.
-
     """
     probability, uncertainty = np.asarray(probability, dtype=float), np.asarray(uncertainty, dtype=float)
     known = np.isfinite(probability) & ~np.isnan(uncertainty)

@@ -30,7 +30,6 @@ def convergence(
     -------
     DataFrame, a row a repeat and size: ``samples``, ``repeat``, ``auc``, ``sse``, ``nmse`` (%). What varies between
     repeats is Monte Carlo error only, not which scans were tested.
-
     """
     p, labels = np.asarray(mc, dtype=float)[..., 1], np.asarray(labels)
     half, rng, rows = len(p) // 2, np.random.default_rng(seed), []

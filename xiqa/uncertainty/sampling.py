@@ -47,7 +47,6 @@ def mc_dropout(model: nn.Module, volumes: Tensor, samples: int, seed: int | Tens
     Raises
     ------
     ValueError : no sample, seeds that do not fit, dropout in the trunk, a head that is not sequential.
-
     """
     if samples < 1:
         raise ValueError(f"mc_dropout needs at least one sample, not {samples}")
@@ -69,7 +68,6 @@ def flips(model: nn.Module, volumes: Tensor) -> Tensor:
     Returns
     -------
     (8, B, C), in the order of ``FLIPS``: the identity first.
-
     """
     with evaluating(model), torch.inference_mode():
         probabilities = torch.stack([_softmax(model(volumes.flip(axes))) for axes in FLIPS])
@@ -122,7 +120,6 @@ def head_samples(head: nn.Sequential, features: Tensor, samples: int, seed: int)
     Returns
     -------
     (T, C).
-
     """
     masks = _masks(head, features, samples, torch.Generator().manual_seed(seed))
     rows = features.expand(samples, *features.shape[1:])
@@ -168,7 +165,6 @@ def sequential_head(model: nn.Module) -> nn.Sequential:
     Raises
     ------
     ValueError : the head is not sequential, there is no trunk, or there is dropout in the trunk.
-
     """
     head, trunk = getattr(model, "head", None), getattr(model, "trunk", None)
     if not isinstance(head, nn.Sequential) or not isinstance(trunk, nn.Module):

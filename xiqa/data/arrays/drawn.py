@@ -29,7 +29,6 @@ class DrawnSplit:
     volume_shape : (X, Y, Z) that networks see.
     count : N.
     without : draw the counterfactuals: scans without their artifact.
-
     """
 
     dtype = np.dtype(np.float16)

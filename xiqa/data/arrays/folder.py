@@ -20,7 +20,6 @@ class PreparedFolder:
     ----------
     text : columns of the records that are text, also where they look like numbers ("00001"); empty cells are "".
     empty : for each column, texts that mean NaN.
-
     """
 
     def __init__(self, folder: str | Path, text: Sequence[str], empty: Mapping[str, list[str]] | None = None):

@@ -20,7 +20,6 @@ class Prepared(PreparedFolder):
     ----------
     size : side of the images in pixels.
     problems, notes : as in ``PreparedFolder``.
-
     """
 
     def __init__(self, folder: str | Path):
@@ -38,7 +37,6 @@ class Prepared(PreparedFolder):
         -------
         DataFrame with the columns split, image, unit (the independent one: the radiograph itself, the patient of a
         frame), path, label, located (1 where ground truth locates the object, else 0), annotation, height, width.
-
         """
         return self._records[split].copy()
 

@@ -19,7 +19,6 @@ class PreparedVolumes(PreparedFolder):
     ----------
     shape : (X, Y, Z) of the volumes.
     problems, notes : as in ``PreparedFolder``.
-
     """
 
     def __init__(self, folder: str | Path):

@@ -19,7 +19,6 @@ def read_netcdf(path: Path, stream: BinaryIO, start: bytes, volume: int | None) 
     Raises
     ------
     BadInput : as ``xiqa.data.files.volumes.load_volume``; decoders' own errors pass through.
-
     """
     content = _content(path, stream, start)
     try:

@@ -23,7 +23,6 @@ def read(path: Path, stream: BinaryIO, start: bytes, volume: int | None) -> Stor
     Raises
     ------
     BadInput : as ``xiqa.data.files.volumes.load_volume``; decoders' own errors pass through.
-
     """
     header = _header(path, start)
     index, notes = choose(path, _shape(path, header), volume)

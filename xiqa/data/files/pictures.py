@@ -37,7 +37,6 @@ class Radiograph:
     ----------
     array : float32 (H, W) in [0, 1], bright where the picture is bright.
     notes : what was done beside decoding, one phrase each; whatever varies within one kind stands in brackets.
-
     """
 
     array: NDArray[np.float32]

@@ -15,7 +15,6 @@ def load_radiograph(path: str | Path) -> Radiograph:
         ``missing``, ``directory``, ``unreadable``, ``empty_file``, ``not_an_image``, ``unsupported``, ``truncated``,
         ``bad_crc``, ``damaged``, ``too_small``, ``too_large``, ``constant``, ``not_finite``, ``multi_frame``; for
         DICOM also ``no_pixels`` and ``unsupported_transfer_syntax``.
-
     """
     path = Path(path)
     check_file(path)

@@ -33,7 +33,6 @@ def choose(path: Path, shape: Sequence[int], volume: int | None) -> tuple[int | 
     Raises
     ------
     BadInput : ``not_3d``, ``several_volumes``, ``no_such_volume``, ``too_large`` (all volumes together).
-
     """
     space, rest, words = shape[:3], shape[3:], " x ".join(map(str, shape))
     if len(space) < 3 or min(space) == 1:

@@ -41,7 +41,6 @@ def load_volume(path: str | Path, volume: int | None = None) -> Volume:
         ``missing``, ``directory``, ``unreadable``, ``not_nifti``, ``wrong_suffix``, ``truncated``, ``bad_crc``,
         ``damaged``, ``unsupported``, ``too_large``, ``not_3d``, ``several_volumes``, ``no_such_volume``,
         ``not_finite``, ``constant``.
-
     """
     path = Path(path)
     with _guarded(path):

@@ -17,7 +17,6 @@ def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], 
     Parameters
     ----------
     names : split -> names of its images, paths with ``/``.
-
     """
     listed = {split: some for split, some in names.items() if some}
     inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}

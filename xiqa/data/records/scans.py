@@ -56,7 +56,6 @@ def locate(root: str | Path) -> Place:
     Raises
     ------
     BadInput : ``missing``, ``not_a_directory``, ``missing_table``.
-
     """
     root = checked_root(root)
     if not (root / TABLE).is_file():
@@ -71,7 +70,6 @@ def read_table(place: Place, logs: dict[str, Log]) -> Table:
     ------
     BadInput
         ``unreadable``, ``empty_table``, ``missing_column``, ``bad_table`` (quotes that do not close).
-
     """
     text, notes = decoded(place.table)
     header, rows, named, count = None, [], set(), 0

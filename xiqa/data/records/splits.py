@@ -69,7 +69,6 @@ def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
     ----------
     unit : attribute of the records that names their independent unit.
     most : largest number of units of a class.
-
     """
     labels: dict[str, int] = {}
     for record in train:

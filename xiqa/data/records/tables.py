@@ -67,7 +67,6 @@ def locate(root: str | Path, split: str) -> Place | None:
     ------
     BadInput
         ``missing``, ``not_a_directory``, or ``unknown_layout`` where no annotation table is found at all.
-
     """
     root = checked_root(root)
     place = _find(root, split)
@@ -107,7 +106,6 @@ def read_table(table: Path) -> tuple[list[Row], list[tuple[int, str]], list[str]
     ------
     BadInput
         ``unreadable``, ``empty_split`` (no header), ``missing_column``, ``bad_table`` (quotes that do not close).
-
     """
     text, notes = decoded(table)
     rows, damaged, columns = [], [], None
@@ -129,7 +127,6 @@ def fields_of(table: Path, text: str, delimiter: str = ",") -> Iterator[tuple[in
     Raises
     ------
     BadInput : ``bad_table`` (quotes that do not close).
-
     """
     # Strict: a quote that never closes is an error here and does not swallow the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -25,7 +25,6 @@ def datasets(
     examples : name of a row -> its images.
     annotated : name of a data set -> share of positive images in which a pixel is annotated, (size, size).
     brightness : columns data set, label (good or bad), mean.
-
     """
     columns = max(map(len, examples.values()))
     height = WIDTH * len(examples) / columns
@@ -67,7 +66,6 @@ def mri_artifacts(scans: pd.DataFrame, views: Sequence[NDArray]) -> tuple[Figure
     ----------
     scans : records of the scans with ``row``, the type of artifact; see :func:`xiqa.paper.audit.contents.scans`.
     views : picture of each scan, (height, width) in [0, 1].
-
     """
     rows = list(dict.fromkeys(scans["row"]))
     count = scans["row"].value_counts().max()

@@ -27,7 +27,6 @@ def film_scores(
     Returns
     -------
     DataFrame with the columns image, unit, label, score (logit of the positive class minus that of the other).
-
     """
     data = Prepared(prepared)
     model = models.build(models.describe(weights)["network"], weights=weights)

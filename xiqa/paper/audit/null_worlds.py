@@ -36,7 +36,6 @@ def null_films(folder: Path, root: Path, prepared: Path) -> None:
     ----------
     root : folder of the embedded data set.
     prepared : entry of :func:`xiqa.data.prepare_images.prepare` on it.
-
     """
     data, parts = Prepared(prepared), []
     for split in SPLITS:

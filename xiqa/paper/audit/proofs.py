@@ -26,7 +26,6 @@ class Proof:
     dataset, kind, predictor : kind is one of ``NOT``, ``PART``, ``SHOULD``; the predictor is a text for the table.
     scores : columns unit, label, score, a row a test item.
     most, least : bounds of the AUC for ``PART`` and ``SHOULD``; None for no bound.
-
     """
 
     dataset: str
@@ -62,7 +61,6 @@ def verdicts(proofs: Sequence[Proof]) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns dataset, kind, predictor, expected, auc, low, high, positives, negatives, verdict.
-
     """
     count = sum(proof.kind == NOT for proof in proofs)
     rows = []

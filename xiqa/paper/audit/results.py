@@ -40,7 +40,6 @@ class Audit:
     examples, annotated, brightness : see :func:`xiqa.paper.audit.figures.datasets`.
     scans, views : see :func:`xiqa.paper.audit.figures.mri_artifacts`.
     proofs : of :func:`xiqa.paper.audit.proofs.verdicts`.
-
     """
 
     counts: pd.DataFrame

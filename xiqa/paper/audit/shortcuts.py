@@ -80,7 +80,6 @@ def picture_features(prepared: Path, root: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns split, unit, label and one a feature.
-
     """
     data = Prepared(prepared)
     parts = []
@@ -130,7 +129,6 @@ def fitted(features: pd.DataFrame, columns: list[str], kind: str) -> pd.DataFram
     Returns
     -------
     DataFrame with the columns unit, label, score, a row a test item.
-
     """
     train, test = features[features["split"].isin(FITTED)], features[features["split"] == "test"]
     model = CLASSIFIERS[kind]()

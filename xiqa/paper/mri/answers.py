@@ -22,7 +22,6 @@ def answers(folder: Path, records: pd.DataFrame) -> pd.DataFrame:
     :func:`xiqa.uncertainty.decompose` over the Monte Carlo samples and, where there are flips, with the prefix
     ``flip_`` over them and with ``both_`` over the samples in all orientations, with ``both_within`` and
     ``both_between``, the variance over samples and that over orientations (:func:`xiqa.uncertainty.split_variance`).
-
     """
     parts = [records.reset_index(drop=True).assign(plain=np.load(folder / "plain.npy")[:, 1].astype(float))]
     parts.append(uncertainty.decompose(np.load(folder / "mc.npy")))

@@ -26,7 +26,6 @@ class Arm:
     ----------
     name, seed, start : "ramp", 0, "priming"; seed and start are "-" for what is no single training.
     val, test : records with ``plain``, the probability of an artifact, dropout off.
-
     """
 
     name: str
@@ -63,7 +62,6 @@ class Arms:
     referred : for each seed of the ramp p(artifact) of the test scans (N,), the mean of its Monte Carlo samples, and
         the referral by their mutual information.
     missing : name of an arm that the profile does not train -> reason.
-
     """
 
     test_set: EnrichedTestSet

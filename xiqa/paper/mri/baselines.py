@@ -33,7 +33,6 @@ def baselines(features: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, np.nd
     Returns
     -------
     Name -> split ("val", "test") -> probability of an artifact (N,), in [0, 1], in the order of the split's records.
-
     """
     histograms, content = features["histograms"], features["content"]
     return {
@@ -60,7 +59,6 @@ def predictions(features: pd.DataFrame, model: ClassifierMixin | Pipeline) -> di
     ----------
     features : ``split``, ``label`` (1 = artifact), names of the scan, and one column a feature.
     model : classifier of scikit-learn, not fitted.
-
     """
     columns = [name for name in features if name not in NOT_FEATURES]
     parts = dict(list(features.groupby("split")))

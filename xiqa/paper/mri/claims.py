@@ -101,7 +101,6 @@ def arms_claim(
     ----------
     arms : ``ramp``, ``baseline``, ``focal``, ``primed`` -> for each seed p(artifact) of the test scans and the
         threshold fixed on validation; arms that were not trained are absent.
-
     """
     missing = [name for name in ("ramp", "baseline", "focal") if name not in arms]
     if "ramp" in missing or len(missing) == 2:
@@ -133,7 +132,6 @@ def referral_claim(
     Parameters
     ----------
     runs : for each seed p(artifact) of the test scans, its referral, and baselines that refer as many scans.
-
     """
     gaps: dict[str, list[Values]] = {}
     for _, way, others in runs:

@@ -55,7 +55,6 @@ def content(volume: NDArray) -> dict[str, float]:
     -------
     Finite numbers, the same names for every volume. Brightness is in units of that of the head (98th percentile) above
     that of the air (5th), but for ``air_level``, a z-score.
-
     """
     cropped = unpadded(_reduced(np.asarray(volume, dtype=np.float32)))
     dark, bright = np.percentile(cropped.ravel()[::FEW], (DARK, BRIGHT))

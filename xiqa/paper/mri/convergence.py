@@ -24,7 +24,6 @@ def convergence_table(repeats: pd.DataFrame, samples: int, published: Mapping[st
     repeats : frame of :func:`halvings`.
     samples : Monte Carlo samples of this profile; a row that needs more has the reason.
     published : entries of ``published.toml``.
-
     """
     rows = []
     for size in SIZES:

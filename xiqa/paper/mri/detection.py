@@ -45,7 +45,6 @@ def detection(
     DataFrame: ``by``, ``group``, ``scans``, ``subjects``, ``flagged`` (scans), ``share`` (sensitivity), ``low``,
     ``high`` (95 %, clustered Wilson over subjects), ``rater`` (mean of the rater's probability). Groups without
     an artifact are absent.
-
     """
     return _shares(grouped(test), flagged, test["label"] == 1, by)
 

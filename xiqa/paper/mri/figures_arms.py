@@ -30,7 +30,6 @@ def training(
     histories : name of a training -> its history (steps, train_loss, val_ap, NaN where not validated ...).
     recipes : name of a training -> its recipe.
     prevalence : share of artifacts that validation is reweighted to.
-
     """
     parts = []
     for name, frame in histories.items():
@@ -74,7 +73,6 @@ def ramps(
     histories : name of a training -> its history (epoch, size, clean_share ...).
     recipes : name of a training -> its recipe; the first training of each ramp and of the baseline is shown.
     profile : name of the profile.
-
     """
     parts = []
     for ramp_epochs, epochs in PUBLISHED_RAMPS:
@@ -132,7 +130,6 @@ def arm_curves(test_set: EnrichedTestSet, arms: Mapping[str, tuple[np.ndarray, f
     -------
     DataFrame, tidy: arm, part (``roc``: x is the false, y the true positive rate; ``pr``: x is recall, y precision;
     ``roc point`` and ``pr point``), x, y.
-
     """
     labels, weight, parts = test_set.labels, test_set.weight, []
     for name, (p, theta) in arms.items():

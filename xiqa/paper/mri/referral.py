@@ -34,7 +34,6 @@ class Referral:
     flagged : (N,) bool, called an artifact.
     kept : (N,) 1 or 0, or the share of each scan that is kept in expectation.
     uncertainty : (N,) or None.
-
     """
 
     name: str
@@ -60,7 +59,6 @@ class Referrals:
     budget : share of the weighted test scans that the first way refers.
     flipped : split -> predictions of the network trained with random flips; empty without one.
     members : predictions of all trainings of the arm on the test split.
-
     """
 
     test_set: EnrichedTestSet

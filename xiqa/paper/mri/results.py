@@ -34,7 +34,6 @@ class MriResults:
     features : "histograms", "content" -> features of every scan, for the baselines without a neural network.
     missing : arm -> reason why the profile does not train it.
     profile : name of the profile.
-
     """
 
     records: dict[str, pd.DataFrame]

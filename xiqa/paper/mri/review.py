@@ -47,7 +47,6 @@ def remaining_values(test_set: EnrichedTestSet, score: np.ndarray, budgets: Iter
     Raises
     ------
     ValueError : a budget outside [0, 1], or a score for another number of scans.
-
     """
     score, budgets = np.asarray(score, dtype=float), np.asarray(list(budgets), dtype=float)
     if score.shape != test_set.labels.shape:
@@ -79,7 +78,6 @@ def remaining(test_set: EnrichedTestSet, score: np.ndarray, budgets: Iterable[fl
     DataFrame, a row a budget: ``budget``, ``remaining`` (share of all artifacts), ``low``, ``high`` (95 %, bootstrap
     over subjects), and the same as artifacts among 1,000 scans: ``per_1000``, ``per_1000_low``,
     ``per_1000_high``.
-
     """
     budgets = [float(budget) for budget in budgets]
     values = remaining_values(test_set, score, budgets).T
@@ -104,7 +102,6 @@ def orders(
     Returns
     -------
     name -> score (N,). ``highest p`` is the mean over Monte Carlo samples; random and perfect order come last.
-
     """
     p = test["probability"].to_numpy()
     scores = {HIGHEST_P: p, "p closest to the threshold": -np.abs(p - theta)}

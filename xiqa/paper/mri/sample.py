@@ -34,7 +34,6 @@ def sample(
     prepared : entry of :func:`xiqa.data.prepare_volumes.prepare_volumes`.
     samples, seed : T, and the seed from which (with the scan's name) each scan's generator follows.
     precision : "bf16" runs the network under autocast; "32" does not.
-
     """
     data, where = drawn.read_volumes(prepared), device()
     network = models.describe(weights)["network"]

@@ -25,7 +25,6 @@ def convergence(repeats: pd.DataFrame, samples: int, published: Mapping[str, Map
     repeats : of :func:`xiqa.paper.mri.convergence.halvings`.
     samples : Monte Carlo samples of this profile.
     published : entries of ``published.toml``.
-
     """
     caption = (
         f"AUC, and distance of the ROC curve to that of the other half of the {samples} Monte Carlo samples: mean (sd) "

@@ -26,7 +26,6 @@ def kappas(trained: pd.DataFrame, second: pd.DataFrame | None, methods: Iterable
     -------
     DataFrame with the columns comparison ("seed 0 and seed 1"), method, kappa, low, high (95 %, bootstrap over units),
     agreement (share of images) and images. Images without a verdict in one of both are left out.
-
     """
     first, *seeds = sorted(trained["seed"].unique())
     others = {f"seed {first} and seed {seed}": (trained, seed) for seed in seeds}

@@ -20,7 +20,6 @@ def baselines(prepared: Path, split: str, tolerance: float, fitted_on: str = "tr
     -------
     DataFrame with the columns image, unit, method, smoothed (False) and those of :func:`xiqa.pointing_game.play`; for
     the method ``chance`` the score is the share of pixels that would hit.
-
     """
     data = Prepared(prepared)
     masks = data.truth(fitted_on, data.located(fitted_on))
@@ -42,7 +41,6 @@ def ceilings(prepared: Path, split: str, rule: Rule, network: str) -> pd.DataFra
     -------
     DataFrame with the columns layer, cells ("5 x 5"), smoothed, ceiling (in [0, 1]) and single (the layer is one of
     those read alone); see :func:`xiqa.pointing_game.grid_ceiling`.
-
     """
     data, model = Prepared(prepared), models.build(network).eval()
     truth, layers = data.truth(split, data.located(split)), model.saliency_layers

@@ -38,7 +38,6 @@ class Evidence:
     auc_low : lower bound of the test AUC of the worst classifier of the primary network.
     other_auc_low : the same of the second architecture; below 0.6 the comparison of architectures is not testable.
     delta : the smallest difference that matters.
-
     """
 
     trained: pd.DataFrame
@@ -144,7 +143,6 @@ def claims(game: PointingGame, delta: float, variant: str | None = None, additio
     ----------
     variant : a published program, or one defect of it; None for the corrected program.
     additions : include combined Grad-CAM and every pretext, which the published programs do not have.
-
     """
     states = game.states | {"second": game.second} | (game.by_program(variant) if variant else {})
     whole = additions and variant is None

@@ -40,7 +40,6 @@ def observe(
     -------
     DataFrame with the columns of :func:`xiqa.pointing_game.play` and image, unit, predicted, probability (of the
     positive class), target (-1: predicted), method, smoothed, network, state, seed, split.
-
     """
     data, model = Prepared(prepared), network.load()
     classes = [None] if targets is None else targets

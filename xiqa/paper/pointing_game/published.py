@@ -37,7 +37,6 @@ def observe(
     Returns
     -------
     DataFrame with the columns of :func:`xiqa.paper.pointing_game.observe.observe` and ``variant``.
-
     """
     data, model = Prepared(prepared), network.load()
     guided = any("S1" not in VARIANTS[v] and published.affected("guided_backprop", VARIANTS[v]) for v in variants)
@@ -63,7 +62,6 @@ def transposed(prepared: Path, observed: Path, split: str, tolerance: float) -> 
     ----------
     observed : entry of :func:`xiqa.paper.pointing_game.observe.observe` on the same split.
     tolerance : pixels, strict.
-
     """
     data, frame = Prepared(prepared), read_frame(observed / "frame.csv.gz")
     if not data.has_masks(split):

@@ -73,7 +73,6 @@ class PointingGame:
     validation_auc : seed -> best validation AUC of the primary network.
     auc_low, other_auc_low : lower bound of the test AUC of the worst classifier of each network; 0 for no network.
     missing : what is not computed in this run (``second``) -> the reason.
-
     """
 
     dataset: str

@@ -101,7 +101,6 @@ def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, flo
     Returns
     -------
     dictionary of dom, and the signed difference with its 90 % interval over units: difference, low, high.
-
     """
     mean = crossed_mean(between(first, second, method), confidence=0.90)
     return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}

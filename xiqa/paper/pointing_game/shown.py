@@ -32,7 +32,6 @@ class Shown:
     reasons : "hit", or why ``method`` misses, for each image.
     maps : name (of a method or a layer) -> (N, H, W).
     outcomes : a row an image and map: image, map and the columns of :func:`xiqa.pointing_game.play`, smoothed maps.
-
     """
 
     dataset: str

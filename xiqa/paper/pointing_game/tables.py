@@ -124,7 +124,6 @@ def programs(game: PointingGame, delta: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame, a row a claim, with the columns claim, statement, corrected and the names of ``game.variants``.
-
     """
     judged = {"corrected": claims(game, delta, additions=False)}
     judged |= {name: claims(game, delta, name) for name in game.variants}

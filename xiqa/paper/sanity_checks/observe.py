@@ -53,7 +53,6 @@ def randomisation(
     Raises
     ------
     ValueError : the split has no image with an object.
-
     """
     data = Prepared(prepared)
     records, rows = data.records(split), chosen(data, split, count)

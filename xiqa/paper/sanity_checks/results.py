@@ -33,7 +33,6 @@ class Cascade:
     image : (H, W) uint8.
     shapes : annotated shapes, in pixels of the image.
     maps : step ("trained", "head" ... , "retrained") -> method -> (H, W) float32.
-
     """
 
     image: NDArray[np.uint8]
@@ -50,7 +49,6 @@ class SanityChecks:
     networks : name of the network that is randomised.
     rows : DataFrame of :func:`xiqa.paper.sanity_checks.observe.randomisation`.
     cascades : `Cascade` of the first image.
-
     """
 
     networks: dict[str, str]

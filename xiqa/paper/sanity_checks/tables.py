@@ -47,7 +47,6 @@ def curve(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame with the columns measure, kind, method, step, layer, mean, low, high (95 % over images), units, degenerate
     (pairs without a similarity).
-
     """
     groups = frame[frame["kind"] != "independent"].groupby(["kind", "method", "step", "layer"], sort=False)
     return pd.DataFrame(
@@ -70,7 +69,6 @@ def stages(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns measure, method, stage, mean, low, high (95 % over images), units.
-
     """
     rows = []
     for measure in MEASURES:

@@ -41,7 +41,6 @@ class Film:
         side marker too), the lung field.
     objects : one dictionary an object: kind, material, designated, annotated, dprime, visible, width_mm,
         height_mm, row, column.
-
     """
 
     image: np.ndarray
@@ -113,7 +112,6 @@ def draw(seed: int, subject: int, label: int, size: int, objects: str = "all", s
         support devices, noise, tone, annotation) being the same: the counterfactual; ``none`` leaves all off.
     scanner : ``usual``, or ``other`` for a shifted film: things of other kinds, more scatter and noise, another tone
         curve and collimation.
-
     """
     if objects not in OBJECTS:
         raise ValueError(f"objects is {objects!r}: choose one of {', '.join(OBJECTS)}.")

@@ -35,7 +35,6 @@ def plan(spec: dict) -> pd.DataFrame:
     spec : ``train``, ``val``, ``test`` (counts), ``seed``, ``size`` (px) or ``original_sizes`` (true: each film has a
         side of its own, 800 to 3,000 px), and if wanted ``positive_share`` (a half), ``scanner`` (``usual`` or
         ``other``), ``pairs`` (how many of a split's first films get a counterfactual; all of ``test``).
-
     """
     if spec.get("scanner", "usual") not in SCANNERS:
         raise ValueError(f"scanner is {spec['scanner']!r}: choose one of {', '.join(SCANNERS)}.")
@@ -81,7 +80,6 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     folder : made if missing.
     spec : see ``plan``.
     workers : processes, by default as many as there are cores and the thread cap allows; changes no byte.
-
     """
     folder = Path(folder)
     table = plan(spec)
@@ -123,7 +121,6 @@ def without(folder: Path, split: str, image: str) -> Path | None:
     folder : of the data set.
     split : ``train``, ``val`` or ``test``.
     image : name of the film's file, as in the table of the split.
-
     """
     path = bare_path(folder, split, Path(image).name)
     return path if path.is_file() else None

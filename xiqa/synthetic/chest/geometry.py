@@ -115,7 +115,6 @@ def tube(view: View, paths: list[np.ndarray], height: np.ndarray | float, thickn
     height, thickness : half axes of the section in mm, the first as near to y as the path allows; the first for each
         point of all paths in a row, or one for all.
     core : density of the inner part of the section against its rim (cortical bone around trabecular bone).
-
     """
     tangent = np.concatenate([np.gradient(path, axis=0) for path in paths])
     path = np.concatenate(paths)

@@ -31,7 +31,6 @@ class Protocol:
     stored : axis codes of the file, as nibabel writes them.
     tilt : rotation of the field of view about the left-right axis that the header states, in degrees.
     phase_axis, readout : axes of phase encoding and readout.
-
     """
 
     matrix: tuple[int, int, int]
@@ -80,7 +79,6 @@ class Nuisance:
     drift : slow shift of the head during the scan in mm, three axes. ghost : ghost-to-signal ratio of the pulse, and
         cycles : how often it beats. truncation : share of phase-encode lines read.
     offset : of the field of view in voxels. gain : value in the file of one unit of signal.
-
     """
 
     noise: float

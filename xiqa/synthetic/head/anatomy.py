@@ -38,7 +38,6 @@ class Person:
     atrophy : addition to the log-odds of cerebrospinal fluid; ventricles : growth of the lateral ventricles.
     fluid, skull, scalp, skin : thickness of the layers around the brain.
     lesions : number of white-matter lesions.
-
     """
 
     turn: Rotation
@@ -82,7 +81,6 @@ def subject(grid: Grid, field: np.ndarray, rng: np.random.Generator) -> Subject:
     grid : where the shares of tissues are wanted.
     field : the field of view in the middle of the grid, in mm.
     rng : the subject's own stream.
-
     """
     who = person(field, rng)
     points, votes, grain = mapping(grid, who, rng), folds(grid, who.atrophy, rng), textures(grid, rng)

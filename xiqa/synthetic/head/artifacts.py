@@ -59,7 +59,6 @@ def mix(families: Sequence[str] = FAMILIES) -> dict[str, float]:
     Raises
     ------
     ValueError : no family, or an unknown one.
-
     """
     if isinstance(families, str) or not families or not set(families) <= set(FAMILIES):
         raise ValueError(f"families must be a list of one or more of {', '.join(FAMILIES)}, and is {families!r}")
@@ -125,7 +124,6 @@ def plan(
     severity : None draws one from the kind's range, from its lower half (in the logarithm) if ``mild``.
     volume : the sequence encodes all three axes.
     families : of which artifacts are drawn.
-
     """
     shares = mix(families)
     drawn = str(rng.choice(list(shares), p=list(shares.values())))
@@ -186,7 +184,6 @@ def apply(wanted: Plan, made, given: Protocol, who) -> Found:
     wanted : see ``plan``.
     made : the exposure (``compose.Exposure``); its noise is used again.
     given, who : protocol and subject.
-
     """
     kind = KINDS[wanted.name]
     shift, mask = np.zeros(3, int), None

@@ -29,7 +29,6 @@ class Scan:
         noise; None for scans without and for artifacts that are everywhere.
     about : plain values: artifact, family, axis, severity, unit, damage, rater_probability and more.
     without : int16 as ``array``, the same scan without its artifact; None where there is none, or it was not requested.
-
     """
 
     array: np.ndarray
@@ -49,7 +48,6 @@ class Exposure:
     signal : its image, complex64. plain : magnitude on the canvas without an artifact.
     sigma : standard deviation of the noise; noise_seed : of its generator.
     shape : about the number of voxels that networks see.
-
     """
 
     lines: torch.Tensor
@@ -124,7 +122,6 @@ def draw(
     scanner : a key of ``scanner.SCANNERS``.
     families : of which artifacts are drawn.
     pair : whether the scan without its artifact is wanted as well.
-
     """
     key, site = (seed, subject, scan), find_scanner(scanner)
     given, who = visit(seed, subject, tuple(shape), scanner)

@@ -47,7 +47,6 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     Raises
     ------
     ValueError : see ``plan``.
-
     """
     folder = Path(folder)
     table = plan(spec)
@@ -120,7 +119,6 @@ def scan_at(
     Raises
     ------
     ValueError : see ``plan``; an unknown split. IndexError : no such row.
-
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, and is {split!r}")
@@ -219,7 +217,6 @@ def without(folder: str | Path, split: str, image: str) -> Path | None:
     folder : that ``write`` wrote.
     split : of the scan; not needed, since its name is unique.
     image : as in ``scans.tsv``, or its path.
-
     """
     folder, path = Path(folder), Path(image)
     name = path.relative_to(folder).as_posix() if path.is_absolute() else path.as_posix()

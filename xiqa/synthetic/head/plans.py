@@ -43,7 +43,6 @@ def plan(spec: Mapping) -> pd.DataFrame:
     Raises
     ------
     ValueError : an unknown scanner, family or split, or a count that is none.
-
     """
     return _planned(json.dumps({name: spec.get(name) for name in (*SPLITS, "seed", *OPTIONS)})).copy()
 

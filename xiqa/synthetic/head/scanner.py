@@ -26,7 +26,6 @@ class Scanner:
     noise : standard deviation relative to the reference tissue. bias : (P99 - P1) / mean over the head.
     centre : how much of the bias is a bright middle, as in a field of 3 T. truncation : share of lines read.
     gain : value in the file of one unit of signal.
-
     """
 
     t1: tuple[float, ...]

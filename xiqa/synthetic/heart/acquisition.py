@@ -17,7 +17,6 @@ class Scan:
     apodise : how far the common filter falls at the edge of the sampled part, from 0 to 1.
     white : percentile of the cine's magnitudes that becomes white.
     gamma : exponent of the grey scale.
-
     """
 
     kept: tuple[float, float]

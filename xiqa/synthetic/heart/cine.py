@@ -102,7 +102,6 @@ def draw(
     Cine, whose ``about`` holds ``planning`` (tilt in degrees, offset in mm), ``frames`` (phase, area in mm^2 and label
     of each), ``threshold_mm2``, ``anatomy`` and ``nuisance`` (pose, field of view, slab, scan; independent of the
     plan and so of the label).
-
     """
     sitting = sit(seed, patient, frames, size, scanner)
     planning = planned(seed, patient) if planning is None else planning

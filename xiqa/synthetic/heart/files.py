@@ -65,7 +65,6 @@ def write(folder: Path, spec: dict, workers: int | None = None) -> None:
     folder : made if missing.
     spec : see ``plan``.
     workers : processes, by default as many as there are cores and the thread cap allows; changes no byte.
-
     """
     folder = Path(folder)
     table = plan(spec)

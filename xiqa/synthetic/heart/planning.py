@@ -31,7 +31,6 @@ class Planning:
     tilt : degrees about the line from apex to mitral centre; positive (anterior) lifts the side of the right heart
         towards the head, which is where the outflow tract lies.
     offset : mm along the plane's normal, positive towards the head.
-
     """
 
     tilt: float

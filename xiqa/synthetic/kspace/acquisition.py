@@ -40,7 +40,6 @@ def acquire(
     Raises
     ------
     ValueError : bad arguments; an operator that returns no complex volume.
-
     """
     arguments.check_volume(signal)
     arguments.number("noise", noise, 0)
@@ -64,7 +63,6 @@ def read(kspace: Tensor, noise: float, filter: str = "tukey", generator: torch.G
     Returns
     -------
     (X, Y, Z) float32 magnitudes.
-
     """
     kspace += complex_noise(kspace, noise, generator)
     if filter != "none":

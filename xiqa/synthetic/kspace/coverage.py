@@ -43,7 +43,6 @@ def wrap_around(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity, 1 - 1e-9)
     dim = arguments.dimension(axis)
@@ -83,7 +82,6 @@ def field_of_view_cut(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity, 1 - 1e-9)
     dim = arguments.dimension(axis)
@@ -106,7 +104,6 @@ def crop(x: Tensor, sizes: Sequence[int], offsets: Sequence[int] = (0, 0, 0)) ->
     """The central block (..., M0, M1, M2) of a tensor (..., X, Y, Z), or one ``offsets`` voxels away; 0 beyond.
 
     The centre floor(M/2) of the block is the centre floor(N/2) of the volume plus the offset.
-
     """
     here, there = [], []
     for n, size, offset in zip(x.shape[-3:], sizes, offsets, strict=True):
@@ -155,7 +152,6 @@ def cut_offset(x: Tensor, severity: float, axis: int, size: int, side: int) -> i
     """Shift (voxels, of the sign ``side``) of a block of M that loses the share nearest to ``severity``, and not 0.
 
     The share is the signal in the central and not in the shifted block, over all of the head's signal.
-
     """
     signal = head_signal(x, axis)
     n, start = len(signal), len(signal) // 2 - size // 2

@@ -70,7 +70,6 @@ def bias_field(
     Raises
     ------
     ValueError : bad arguments; a field that cannot be so uneven.
-
     """
     arguments.check(x, severity, 2)
     arguments.dimension(axis)
@@ -161,7 +160,6 @@ def susceptibility(
     Raises
     ------
     ValueError : bad arguments; sources too few, too far or too even to do such damage.
-
     """
     arguments.check(x, severity, 0.5)
     dim, across = arguments.dimension(axis), arguments.dimension(slice_axis)
@@ -219,7 +217,6 @@ def dipole_field(sources: Tensor, spacing: np.ndarray, direction: np.ndarray) ->
 
     ``spacing`` (3,) in mm; ``direction`` (3,) of B0 along the voxel axes, of length 1. Planes of zeros are not
     transformed.
-
     """
     shape = sources.shape
     twice = [2 * n for n in shape]
@@ -250,7 +247,6 @@ def _upper(values: Tensor, share: float, stretch: float | None = None) -> float:
 
     With ``stretch``, values are stretches up to a factor, under which that value becomes ``stretch``, and a voxel
     stretched by s counts for the 1 + s voxels that it then fills.
-
     """
     wanted = share * len(values)
     count = min(max(math.ceil(wanted), 1), len(values))
@@ -281,7 +277,6 @@ def displaced(x: Tensor, shift: Tensor, dim: int) -> Tensor:
 
     Every voxel is cut into eight parts that travel by the shift interpolated between the voxels' centres and add to
     the voxel where they arrive; signal that leaves the volume is lost.
-
     """
     lines = (shift.abs() >= 0.5 / _PARTS).any(dim)
     if not lines.any():

@@ -64,7 +64,6 @@ def ghosting(
     Raises
     ------
     ValueError : bad arguments, a severity out of the range of its kind, "half" on an odd number of lines.
-
     """
     arguments.check(x, severity)
     dim = arguments.dimension(axis)

@@ -68,7 +68,6 @@ def rigid_motion(
     Raises
     ------
     ValueError : bad arguments; a volume without a head.
-
     """
     arguments.check(x, severity, _MOST)
     dim, sizes = arguments.dimension(axis), arguments.millimetres(spacing)
@@ -174,7 +173,6 @@ def read_in_poses(x: Tensor, rotations, shifts, dim: int, spacing: np.ndarray, c
     dim : tensor dimension of the phase encoding (-3, -2 or -1).
     spacing : (3,) voxel sizes in mm.
     centre : (3,) point about which the head turns, in voxels.
-
     """
     rotations, shifts = np.asarray(rotations, float), np.asarray(shifts, float)
     if not rotations.any():
@@ -215,7 +213,6 @@ def move(x: Tensor, rotation, shift, spacing: np.ndarray, centre: np.ndarray) ->
     x : (..., X, Y, Z).
     rotation : (3,) rotation vector in rad. shift : (3,) in mm.
     spacing : (3,) voxel sizes in mm. centre : (3,) in voxels.
-
     """
     spacing = np.asarray(spacing, float)
     matrix = Rotation.from_rotvec(rotation).as_matrix() * spacing[None, :] / spacing[:, None]
@@ -229,7 +226,6 @@ def shears(matrix: np.ndarray, shift: np.ndarray) -> list[tuple[int, np.ndarray,
 
     Each is (axis j, slopes v (3,) with v_j = 0, offset h) and stands for r_j -> r_j + v . r + h. With the axes j, k, l
     the matrix is S_j(a) S_k(b) S_l(c) S_j(d); of the six orders the one with the smallest slopes is taken.
-
     """
     best, smallest = None, math.inf
     for j, k, l in itertools.permutations(range(3)):  # noqa: E741

@@ -38,7 +38,6 @@ def rician_noise(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity)
     arguments.dimension(axis)

@@ -34,7 +34,6 @@ def dropped_slices(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity, 1)
     dim = arguments.dimension(axis)
@@ -78,7 +77,6 @@ def interleave_step(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity)
     dim, sizes = arguments.dimension(axis), arguments.millimetres(spacing)
@@ -122,7 +120,6 @@ def thick_slices(
     Raises
     ------
     ValueError : bad arguments; slices thicker than the volume.
-
     """
     dim, sizes = arguments.dimension(axis), arguments.millimetres(spacing)
     arguments.check_volume(x)
@@ -149,7 +146,6 @@ def clipped(x: Tensor, severity: float = 0.05, *, axis: int = 1, generator: torc
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity, 1 - 1e-9)
     arguments.dimension(axis)

@@ -52,7 +52,6 @@ def gibbs_ringing(
     Raises
     ------
     ValueError : bad arguments; only the slice axis in a 2D acquisition.
-
     """
     arguments.check(x, severity, 1 - 1e-9)
     dims = _in_acquisition(arguments.dimensions(axis), acquisition, slice_axis)
@@ -122,7 +121,6 @@ def spike(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity)
     dim, across = arguments.dimension(axis), arguments.dimension(slice_axis)
@@ -212,7 +210,6 @@ def zipper(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity)
     dim = arguments.dimension(axis)
@@ -259,7 +256,6 @@ def gaussian_blur(
     Raises
     ------
     ValueError : bad arguments.
-
     """
     arguments.check(x, severity)
     dims, sizes = arguments.dimensions(axis), arguments.millimetres(spacing)

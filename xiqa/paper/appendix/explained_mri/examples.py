@@ -29,7 +29,6 @@ class Example:
     volume : the scan.
     heat : float32, its shape; the map for the class artifact.
     mask : bool, its shape: voxels that a local artifact changed; None without a mask.
-
     """
 
     volume: Volume
@@ -90,7 +89,6 @@ def choose(test: pd.DataFrame, masks: pd.DataFrame, families: int = FAMILIES) ->
     ----------
     test : image, label, artifact and probability of the scans, a row each.
     masks : image and changed (share of the scan's voxels) of the scans that have a mask.
-
     """
     artifacts, clean = (test[test["label"] == label] for label in (1, 0))
     local = artifacts[artifacts["image"].isin(masks["image"])]
@@ -111,7 +109,6 @@ def explain(folder: Path, weights: Path, network: str, shape: Sequence[int], pat
     ----------
     weights, network, shape : of a training; the shape is that of the network's input.
     paths, root : paths of the scans below the folder of the data set.
-
     """
     model = models.build(network, weights=weights, shape=shape).to(device()).eval()
     for number, path in enumerate(paths):

@@ -26,7 +26,6 @@ def saliency(records: pd.DataFrame, examples: Sequence[Example], name: str) -> t
     records : image, label, artifact, artifact_type, contrast and probability of the scans.
     examples : the scans in the same order.
     name : name of the training.
-
     """
     titles = [title(record, example) for (_, record), example in zip(records.iterrows(), examples, strict=True)]
     peaks = [

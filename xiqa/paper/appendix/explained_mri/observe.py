@@ -75,7 +75,6 @@ def observe(
     -------
     DataFrame, a row a scan and method: image, subject, label, artifact, contrast, severity, probability (of an
     artifact, dropout off), method, state (trained or untrained), seed, network, split, and those of :func:`score`.
-
     """
     truth = Truth(prepared, masks, split)
     model, rows = network_of(network, weights, truth.data.shape, seed), []

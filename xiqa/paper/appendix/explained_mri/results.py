@@ -31,7 +31,6 @@ class ExplainedMri:
     primary : name of the training whose maps are shown.
     records : records of the scans that are shown, with ``probability``, the mean of the Monte Carlo samples.
     examples : these scans with their maps, in the same order.
-
     """
 
     maps: pd.DataFrame

@@ -31,7 +31,6 @@ def score(heat: ArrayLike, away: NDArray[np.float64], tolerance: float = 1.0) ->
     Raises
     ------
     ValueError : shapes differ, or the tolerance is not positive.
-
     """
     heat, away = np.asarray(heat), np.asarray(away)
     if heat.shape != away.shape or heat.ndim != 3:

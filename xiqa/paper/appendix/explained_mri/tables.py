@@ -26,7 +26,6 @@ def explained(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     ----------
     frame : rows of :func:`xiqa.paper.appendix.explained_mri.observe.observe` and ``baselines``; without a labelled
         artifact that has a mask the table is one row with the reason.
-
     """
     rows = []
     for row in summary(frame).itertuples():
@@ -66,7 +65,6 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame, a row a family (first ``all``), state and method: artifact, state, method, scans, subjects, seeds, maps,
     degenerate (of the maps), scored (scans), hit, hit_tied, chance, average_precision, energy, share; hit,
     average_precision and energy each with ``_low`` and ``_high``. Empty for no rows.
-
     """
     rows = frame[frame["label"] == 1]
     maps = list(dict.fromkeys(zip(rows["state"], rows["method"], strict=True)))
@@ -89,7 +87,6 @@ def lead(frame: pd.DataFrame, state: str, method: str) -> dict[str, float]:
     -------
     :func:`xiqa.metrics.crossed_mean` of subjects x seeds: mean, low, high, p and more; NaN for fewer than two subjects.
     The interval is cut at -1 and 1, and NaN where all subjects agree: they measure no spread.
-
     """
     rows = frame[frame["label"] == 1]
     ours, theirs = _scored(_of(rows, TRAINED, PRIMARY)), _scored(_of(rows, state, method))

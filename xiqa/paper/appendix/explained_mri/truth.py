@@ -39,7 +39,6 @@ def masks(folder: Path, prepared: Path, root: Path, split: str) -> None:
     ----------
     prepared : entry of checked and preprocessed volumes.
     root : folder of the data set.
-
     """
     data = drawn.read_volumes(prepared)
     records, rows, kept = data.records(split), [], []

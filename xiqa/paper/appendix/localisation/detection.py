@@ -31,7 +31,6 @@ def froc_points(prepared: Path, network: Network, split: str, tolerance: float, 
     -------
     DataFrame with the columns method, image, row (position in the records of the split), probability (that of the image
     times the scaled map), x, y (in original pixels), the highest peak of an image first. A degenerate map has no point.
-
     """
     explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
     data, rows = explainer.data, []
@@ -57,7 +56,6 @@ def froc_scores(points: Path, prepared: Path, split: str, seed: int = 0) -> pd.D
     Returns
     -------
     DataFrame with the columns method, froc, low, high.
-
     """
     data, frame = Prepared(prepared), read_frame(points / FRAME)
     rows = valid_rows(data, split)

@@ -30,7 +30,6 @@ def write_predictions(
     Raises
     ------
     ValueError : lists of different lengths, an image named twice, a number that is not finite.
-
     """
     images = [str(image) for image in images]
     if not len(images) == len(probabilities) == len(points):

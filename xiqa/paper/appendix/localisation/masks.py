@@ -19,7 +19,6 @@ class Truths:
     split, size : split and side (pixels) of the images.
     rows : (n,) positions in ``Prepared.records(split)``, in the order of the masks.
     names : ``usual``; of embedded films also ``silhouette``, ``distractors``, ``causal``.
-
     """
 
     def __init__(self, folder: str | Path):
@@ -50,7 +49,6 @@ def hits(maps: Tensor | NDArray, truths: dict[str, ArrayLike], tolerance: float)
     -------
     DataFrame with the columns row, column (the peak, -1 for a degenerate map) and hit_<name> of each truth: 1, 0, or
     NaN for a degenerate map or an empty mask.
-
     """
     frames = {name: pointing_game.play(maps, masks, tolerance) for name, masks in truths.items()}
     first = next(iter(frames.values()))
@@ -71,7 +69,6 @@ def on_distractor(
     Returns
     -------
     (B,) 1 for a peak on a distractor, 0 for a peak on neither, NaN for a hit of the truth and without truth or peak.
-
     """
     distractors, truths = np.asarray(distractors, dtype=bool), np.asarray(truths, dtype=bool)
     points = np.stack([np.asarray(rows), np.asarray(columns)], 1).astype(np.intp).reshape(-1, 2)

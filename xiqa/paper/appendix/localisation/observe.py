@@ -54,7 +54,6 @@ def localise(
     Raises
     ------
     ValueError : truths of other images.
-
     """
     explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], rule.tolerance)
     data, masks = explainer.data, Truths(truths)
@@ -116,7 +115,6 @@ def iou_thresholds(prepared: Path, network: Network, split: str, tolerance: floa
     -------
     DataFrame with the columns method, threshold, iou (mean over images at that threshold); no row where the split has
     no ground truth, NaN for a method whose maps are all degenerate.
-
     """
     explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
     curves: dict[str, list[pd.DataFrame]] = {}

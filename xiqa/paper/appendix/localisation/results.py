@@ -32,7 +32,6 @@ class Localisation:
     froc : label -> DataFrame of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, of the first seed.
     perturbed : number of units with insertion and deletion, first seed only.
     missing : label -> reason why nothing is measured in this run.
-
     """
 
     networks: dict[str, str]
@@ -108,7 +107,6 @@ def export(study: Study, method: str) -> Path:
     Returns
     -------
     folder of the two files, below the folder of all results.
-
     """
     network, seed = study.primaries()[DETECTED], _seeds(study, DETECTED)[0]
     predictions = read_frame(study.trained(DETECTED, network, seed) / "predictions.csv").query("split == 'test'")

@@ -56,7 +56,6 @@ def measured(frame: pd.DataFrame, froc: pd.DataFrame | None = None) -> pd.DataFr
     ----------
     frame : rows of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
     froc : rows of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, if there are any.
-
     """
     rows = [
         {"method": method, "measure": name} | over_units(part, column)

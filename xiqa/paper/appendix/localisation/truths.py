@@ -42,7 +42,6 @@ def write_truths(folder: Path, prepared: Path, root: Path, dataset: str, split: 
     prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
     root : folder of the data set.
     dataset : ``object_cxr`` or ``lvot``.
-
     """
     folder, data = Path(folder), Prepared(prepared)
     rows, paths = data.located(split), data.records(split)["path"]

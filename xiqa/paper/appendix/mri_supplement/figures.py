@@ -81,7 +81,6 @@ def roc(test: pd.DataFrame, mc: np.ndarray) -> tuple[Figure, pd.DataFrame, str]:
     ----------
     test : label, subject and probability of the test scans (N).
     mc : (T, N, 2) Monte Carlo samples.
-
     """
     half = len(mc) // 2
     sizes = list(dict.fromkeys((1, min(10, half), half)))
@@ -105,7 +104,6 @@ def flips(labels: np.ndarray, samples: np.ndarray, name: str, flipped: bool) -> 
     labels : (N,).
     samples : (8, N, 2) probabilities, one orientation each.
     name, flipped : of the network, and whether it was trained with random flips.
-
     """
     data = roc_curves(labels, dict(zip(uncertainty.FLIP_NAMES, samples[..., 1], strict=True)))
     trained = "trained with random flips" if flipped else "trained without flips (the profile trains no other network)"
@@ -156,7 +154,6 @@ def udm_dffmr(
     val, test : answers on validation and test scans.
     way : referral by mutual information, with its thresholds of validation.
     published : entries of ``published.toml``; those of UK Biobank are drawn.
-
     """
     data = flag_curves(test_set, val, test, "mutual_information", recipes.REVIEW_SHARE)
     share = f"{100 * recipes.REVIEW_SHARE:.0f} % of validation"

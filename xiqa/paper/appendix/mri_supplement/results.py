@@ -27,7 +27,6 @@ class Supplement:
     flip_name, flipped : training whose orientations are compared, and whether it was trained with random flips.
     flip_samples : (8, N, 2) its probabilities of the test scans, one orientation each.
     other_scanner : name of a training -> its answers on the test scans of another scanner; empty for real data.
-
     """
 
     range_test: pd.DataFrame

@@ -28,7 +28,6 @@ def shift(sets: Sequence[Sets], name: str) -> tuple[pd.DataFrame, str]:
     ----------
     sets : of the network ``name`` and, if there is one, of a network trained with flips; empty where there is no other
         scanner's set.
-
     """
     if not sets:
         reason = "there is no set of another scanner for real data"
@@ -65,7 +64,6 @@ def shift_table(
     -------
     DataFrame, a row a name: AUROC with its 95 % interval, among clean scans, among artifacts and the mean of both. A
     dash where a set lacks the label.
-
     """
     rows, areas = [], {}
     for name, (usual, other, column) in compared.items():
@@ -91,7 +89,6 @@ def rises(usual: pd.DataFrame, other: pd.DataFrame, column: str, draws: int = 20
     -------
     DataFrame: ``label`` ("clean", "artifact", "both": the mean of the two), ``auroc``, ``low``, ``high`` (95 %; over
     subjects, of clustered data; of the mean by bootstrap). NaN where a set lacks a label.
-
     """
     both = pd.concat([usual.assign(other=0), other.assign(other=1)], ignore_index=True)
     parts = {name: both[both["label"] == label] for label, name in enumerate(("clean", "artifact"))}
