@@ -20,6 +20,7 @@ from pathlib import Path
 
 from xiqa.runner import steps
 from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, INTERRUPTED, Outcome
+from xiqa.store.files import write_bytes
 
 GRACE = 5.0  # seconds from asking a kernel to stop until it is killed
 POLL = 0.1  # seconds between two looks at a running step
@@ -159,15 +160,13 @@ class Progress:
 
     def __call__(self, cell, cell_index: int) -> None:
         """A cell begins."""
-        if cell.cell_type == "markdown" and (found := heading(cell.source)):
-            self.heading = found
+        if cell.cell_type == "markdown":
+            self.heading = heading(cell.source) or self.heading
         self._write(cell_index)
 
     def _write(self, index: int) -> None:
         state = {"heading": self.heading, "cell": index, "cells": len(self.texts)}
-        temporary = self.path.with_suffix(".part")
-        temporary.write_text(json.dumps(state))
-        temporary.replace(self.path)
+        write_bytes(self.path, json.dumps(state).encode())
 
 
 def heading(markdown: str) -> str:
@@ -272,9 +271,7 @@ def _keep(executed: Path, spec: dict, outcome: Outcome) -> None:
     notebook.metadata.papermill = papermill
     about = {"step": spec["step"], "run": spec["run"], "fingerprint": spec["fingerprint"]}
     notebook.metadata.xiqa = about | {key: value for key, value in asdict(outcome).items() if value not in ("", None)}
-    temporary = executed.with_suffix(".part")
-    nbformat.write(notebook, temporary)
-    temporary.replace(executed)
+    write_bytes(executed, nbformat.writes(notebook).encode())
 
 
 def main(arguments: list[str]) -> int:
@@ -284,9 +281,7 @@ def main(arguments: list[str]) -> int:
     watch.start()
     steps.lean_imports()
     outcome = execute(spec, watch)
-    temporary = Path(spec["outcome"]).with_suffix(".part")
-    temporary.write_text(json.dumps(asdict(outcome)))
-    temporary.replace(spec["outcome"])
+    write_bytes(Path(spec["outcome"]), json.dumps(asdict(outcome)).encode())
     return 0
 
 

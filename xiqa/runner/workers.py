@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, INTERRUPTED, Outcome
+from xiqa.store.files import write_bytes
 
 GRACE = 5.0  # seconds from the interruption of a job until its process is ended
 POLL = 0.2  # seconds between two checks whether to stop
@@ -138,9 +139,7 @@ def main(arguments: list[str]) -> int:
     task = json.loads(Path(arguments[0]).read_text())
     _begin(os.getppid(), task["stop"])
     outcome = perform(task)
-    temporary = Path(task["outcome"]).with_suffix(".part")
-    temporary.write_text(json.dumps(outcome))
-    temporary.replace(task["outcome"])
+    write_bytes(Path(task["outcome"]), json.dumps(outcome).encode())
     return 0
 
 
