@@ -1,8 +1,6 @@
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
@@ -48,14 +46,13 @@ class TestKappa:
         first, second = (hits.astype(float) for hits in raters(20, 5, 10, 15))
         first, second = np.r_[first, np.nan, 1, np.nan], np.r_[second, 1, np.nan, np.nan]
         assert metrics.cohen_kappa(first, second) == pytest.approx(0.4)
-        assert metrics.mcnemar(first, second) == metrics.mcnemar(*raters(20, 5, 10, 15))
 
     @pytest.mark.parametrize("hits", [([], []), ([1, 1], [1, 1]), ([0, 0], [1, 1]), ([np.nan, 1], [1, np.nan])])
     def test_nothing_that_varies_has_no_kappa(self, hits):
         assert np.isnan(metrics.cohen_kappa(*hits))
         assert np.isnan(metrics.kappa_interval(*hits)).all()
 
-    @pytest.mark.parametrize("function", [metrics.cohen_kappa, metrics.kappa_interval, metrics.mcnemar])
+    @pytest.mark.parametrize("function", [metrics.cohen_kappa, metrics.kappa_interval])
     def test_what_are_no_hits_is_refused(self, function):
         with pytest.raises(ValueError, match="0, 1 or NaN"):
             function([0.5, 1, 0], [1, 1, 0])
@@ -147,25 +144,3 @@ class TestBca:
     @pytest.mark.parametrize("values", [np.zeros((0, 3)), [[1.0, 2.0]], [[1.0], [np.nan]]])
     def test_one_unit_has_no_interval(self, values):
         assert np.isnan(metrics.bca(values)).all()
-
-
-class TestMcnemar:
-    @given(st.integers(0, 60), st.integers(0, 60))
-    def test_is_the_binomial_sum(self, first_only, second_only):
-        p = metrics.mcnemar(*raters(7, first_only, second_only, 4))
-        n, least = first_only + second_only, min(first_only, second_only)
-        assert p == pytest.approx(min(1, 2 * stats.binom.cdf(least, n, 0.5)))
-        assert p == metrics.mcnemar(*raters(0, second_only, first_only, 90))
-
-    @settings(max_examples=30)
-    @given(HITS.filter(lambda pairs: len(pairs) <= 10))
-    def test_is_the_share_of_swaps_that_are_as_far_apart(self, pairs):
-        first, second = np.array(pairs).T
-        signs = np.array(list(product((-1, 1), repeat=len(pairs))))
-        swapped = np.abs(signs @ (first - second))
-        expected = (swapped >= abs((first - second).sum())).mean()
-        assert metrics.mcnemar(first, second) == pytest.approx(expected)
-
-    def test_of_no_discordant_pair_is_one(self):
-        assert metrics.mcnemar(*raters(5, 0, 0, 5)) == 1.0
-        assert metrics.mcnemar([], []) == 1.0

@@ -54,7 +54,7 @@ def test_one_tie_group_is_the_mean_error_whatever_the_order_of_the_rows():
 @given(many, st.randoms())
 def test_the_order_of_the_rows_means_nothing(rows, random):
     shuffled = random.sample(rows, len(rows))
-    for area in (metrics.aurc, metrics.augrc, metrics.excess_aurc, metrics.balanced_aurc, metrics.balanced_augrc):
+    for area in (metrics.aurc, metrics.augrc, metrics.balanced_aurc, metrics.balanced_augrc):
         values = []
         for each in (rows, shuffled):
             errors, uncertainty, labels = (np.array(column) for column in zip(*each, strict=True))
@@ -70,7 +70,6 @@ def test_only_the_ranks_of_uncertainty_count(rows):
     _, ranks = np.unique(uncertainty, return_inverse=True)
     assert metrics.aurc(errors, uncertainty) == pytest.approx(metrics.aurc(errors, 10.0 * ranks - 3))
     assert 0 <= metrics.aurc(errors, uncertainty) <= 1
-    assert metrics.excess_aurc(errors, uncertainty) >= -1e-12
     assert (
         metrics.balanced_augrc(errors, uncertainty, labels)
         <= metrics.balanced_aurc(errors, uncertainty, labels) + 1e-12
@@ -85,24 +84,8 @@ def test_equal_weights_change_nothing(rows):
     assert metrics.augrc(errors, uncertainty, weights) == pytest.approx(metrics.augrc(errors, uncertainty))
 
 
-def test_whole_weights_of_distinct_scans_are_tied_copies():
-    errors, u, weights = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4]), np.array([1, 3, 2, 1])
-    copied = [np.repeat(v, weights) for v in (errors, u)]
-    covered, risk = metrics.risk_coverage(errors, u, weights)
-    every, expected = metrics.risk_coverage(*copied)
-    ends = weights.cumsum() - 1
-    assert covered == pytest.approx(every[ends])
-    assert risk == pytest.approx(expected[ends])
-
-
 def test_scans_of_weight_nothing_do_not_count():
     assert metrics.aurc([1, 0, 1], [0, 1, 2], [0, 1, 1]) == pytest.approx(metrics.aurc([0, 1], [1, 2]))
-
-
-def test_excess_is_nothing_for_an_uncertainty_that_knows():
-    errors = np.array([0, 1, 0, 0, 1])
-    assert metrics.excess_aurc(errors, errors) == 0
-    assert metrics.excess_aurc(errors, 1 - errors) > 0.3
 
 
 def test_balanced_risk_by_hand():
@@ -111,20 +94,6 @@ def test_balanced_risk_by_hand():
     risks = np.array([1 / 2, (1 / 2 + 1) / 2, (1 / 3 + 1) / 2])
     assert metrics.balanced_aurc(errors, u, labels) == pytest.approx((risks * [2, 1, 1]).sum() / 4)
     assert metrics.balanced_augrc(errors, u, labels) == pytest.approx((risks * [2 * 0.5, 0.75, 1]).sum() / 4)
-
-
-def test_risk_at_coverage_and_coverage_at_risk_are_inverse_where_risk_rises():
-    errors, u = [0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]
-    assert metrics.risk_at_coverage(errors, u, 0.5) == 0
-    assert metrics.risk_at_coverage(errors, u, 0.6) == pytest.approx(1 / 3)
-    assert metrics.risk_at_coverage(errors, u, 1) == 0.5
-    assert metrics.coverage_at_risk(errors, u, 1 / 3) == 0.75
-    assert metrics.coverage_at_risk(errors, u, 0) == 0.5
-    assert metrics.coverage_at_risk([1, 1], [0, 1], 0.5) == 0
-
-
-def test_a_tie_group_is_not_cut_to_reach_a_risk():
-    assert metrics.coverage_at_risk([0, 0, 1], [0.1, 0.2, 0.2], 0.1) == pytest.approx(1 / 3)
 
 
 def stored_matrix():
@@ -139,13 +108,11 @@ def test_flagged_and_missed_scans_of_the_stored_matrix():
     assert len(labels) == 6958
     assert metrics.dffmr(labels, answers) == pytest.approx(25.7, abs=0.05)
     assert metrics.udm(labels, answers) == pytest.approx(100 * 5 / 6958)
-    assert metrics.udd(labels, answers) == pytest.approx(100 * 25 / 6958)
 
 
 def test_weights_say_what_a_scan_stands_for():
     assert metrics.dffmr([0, 1], ["clean", "artifact"], [98, 2]) == 2
     assert metrics.udm([0, 1], ["clean", "clean"], [98, 2]) == 2
-    assert metrics.udd([0, 1], ["artifact", "clean"], [98, 2]) == 98
 
 
 @pytest.mark.parametrize("bad", [([0, 1], [0.1]), ([0, np.nan], [0.1, 0.2]), ([0, 1], [0.1, np.nan])])

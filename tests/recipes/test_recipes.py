@@ -13,7 +13,7 @@ from xiqa.training import epochs
 
 @pytest.mark.parametrize("profile", recipes.PROFILES)
 def test_every_recipe_needs_only_recipes_of_its_profile(profile):
-    steps = recipes.training_steps(profile)
+    steps = recipes.trainings(profile)
     assert all(need in steps for needs in steps.values() for need in needs)
     order = list(steps)
     assert all(order.index(need) < order.index(name) for name, needs in steps.items() for need in needs)
@@ -21,27 +21,20 @@ def test_every_recipe_needs_only_recipes_of_its_profile(profile):
 
 @pytest.mark.parametrize("profile", recipes.PROFILES)
 def test_resolved_values_are_plain_and_stable(profile):
-    steps = [("02_training", name) for name in recipes.training_steps(profile)]
-    for notebook, name in [*steps, *((notebook, None) for notebook in recipes.DATASETS)]:
-        values = recipes.resolved(profile, notebook, name)
+    for notebook in recipes.DATASETS:
+        values = recipes.resolved(profile, notebook)
         assert digest(values) == digest(json.loads(json.dumps(values)))
 
 
 def test_a_notebook_depends_only_on_the_recipes_of_its_data_sets():
-    audited = {"object_cxr-resnet34-s0", "lvot-resnet50-s0", "mri-vggnet3d-ramp-s0"}
-    assert set(recipes.resolved("quick", "01_data")["audited"]) == audited
+    assert set(recipes.audited("quick").values()) == {
+        "object_cxr-resnet34-s0", "lvot-resnet50-s0", "mri-vggnet3d-ramp-s0",
+    }  # fmt: skip
     volumes = recipes.resolved("quick", "06_mri_uncertainty")["trained"]
     assert set(volumes) == set(recipes.PROFILES["quick"].arms())
     images = recipes.resolved("quick", "05_pointing_game")["trained"]
     assert not set(images) & set(volumes)
-    assert set(images) | set(volumes) == set(recipes.training_steps("quick"))
-
-
-def test_a_step_reads_the_data_of_its_recipe():
-    assert recipes.datasets("quick", "02_training", "pretext-resnet34") == ()
-    assert recipes.datasets("quick", "02_training", "lvot-resnet50-s1") == ("lvot",)
-    assert recipes.datasets("quick", "02_training", "mri-vggnet3d-ramp-s0") == ("mri",)
-    assert recipes.datasets("quick", "07_imbalance_handling") == ("mri",)
+    assert set(images) | set(volumes) == set(recipes.trainings("quick"))
 
 
 @pytest.mark.parametrize("profile", recipes.PROFILES)
@@ -57,7 +50,7 @@ def test_arms_share_one_budget_of_gradient_steps():
 
 
 def test_imagenet_replaces_the_pretext():
-    steps = recipes.training_steps("quick", "imagenet")
+    steps = recipes.trainings("quick", "imagenet")
     assert not any(name.startswith(("pretext", "textures")) for name in steps)
     assert recipes.recipe("quick", "object_cxr-resnet34-s0", "imagenet").start == "imagenet"
     assert recipes.recipe("quick", "object_cxr-resnet34-s0").start == "pretext"
@@ -65,7 +58,7 @@ def test_imagenet_replaces_the_pretext():
 
 @pytest.mark.parametrize("profile", recipes.PROFILES)
 def test_every_primary_network_of_images_has_both_pretexts(profile):
-    chosen, steps = recipes.PROFILES[profile], recipes.training_steps(profile)
+    chosen, steps = recipes.PROFILES[profile], recipes.trainings(profile)
     for network in {chosen.networks(dataset)[0] for dataset in recipes.IMAGES}:
         assert {f"pretext-{network}", f"textures-{network}"} <= set(steps)
         assert isinstance(recipes.recipe(profile, f"textures-{network}"), recipes.Textures)

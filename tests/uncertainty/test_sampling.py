@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from xiqa import models, uncertainty
+from xiqa.data.arrays import drawn
 from xiqa.paper.mri import sample
 from xiqa.uncertainty import sampling
 
@@ -198,7 +199,7 @@ class Volumes:
 
 class TestSample:
     def drawn(self, tmp_path, model, monkeypatch, prepared="all", **changes):
-        monkeypatch.setattr(sampling, "PreparedVolumes", Volumes)
+        monkeypatch.setattr(drawn, "read_volumes", Volumes)
         monkeypatch.setenv("XIQA_DEVICE", "cpu")
         folder = tmp_path / prepared
         folder.mkdir(parents=True)

@@ -98,24 +98,6 @@ def bca(values: ArrayLike, confidence: float = 0.95, draws: int = 2000, seed: in
     return float(found.low), float(found.high)
 
 
-def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
-    """Exact two-sided McNemar p value of paired hits: discordant pairs against a fair coin (McNemar 1947).
-
-    For independent images and one network each; 1 where no pair is discordant.
-
-    Parameters
-    ----------
-    first, second : (N,) hits of the same images, 0, 1 or NaN.
-
-    Raises
-    ------
-    ValueError : lengths that differ, other values.
-    """
-    _, only_first, only_second, _ = _cells(*_both(first, second)).sum(0).astype(int)
-    discordant = int(only_first + only_second)
-    return float(stats.binomtest(int(only_first), discordant, 0.5).pvalue) if discordant else 1.0
-
-
 def _both(first: ArrayLike, second: ArrayLike, *more: NDArray) -> tuple[NDArray, ...]:
     """Hits of the pairs that have two verdicts, and what else is known of them."""
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)

@@ -33,35 +33,6 @@ def augrc(errors: ArrayLike, uncertainty: ArrayLike, weights: ArrayLike | None =
     return float(np.average(lost / mass[-1], weights=np.diff(mass, prepend=0)))
 
 
-def excess_aurc(errors: ArrayLike, uncertainty: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """AURC above that of an uncertainty that knows the errors (Geifman et al. 2019)."""
-    return aurc(errors, uncertainty, weights) - aurc(errors, errors, weights)
-
-
-def risk_coverage(
-    errors: ArrayLike, uncertainty: ArrayLike, weights: ArrayLike | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage (N,) in (0, 1] and risk (N,) of the k most certain scans, k = 1 ... N, ties averaged."""
-    mass, lost = _running(*_three(errors, uncertainty, weights))
-    return mass / mass[-1], lost / mass
-
-
-def risk_at_coverage(
-    errors: ArrayLike, uncertainty: ArrayLike, coverage: float, weights: ArrayLike | None = None
-) -> float:
-    """Risk of the fewest most certain scans that make up at least that coverage."""
-    covered, risk = risk_coverage(errors, uncertainty, weights)
-    return float(risk[np.searchsorted(covered, coverage * (1 - 1e-12))])
-
-
-def coverage_at_risk(errors: ArrayLike, uncertainty: ArrayLike, risk: float, weights: ArrayLike | None = None) -> float:
-    """The largest coverage whose risk is at most ``risk``; 0 if none. Tie groups are kept whole."""
-    errors, uncertainty, weights = _three(errors, uncertainty, weights)
-    mass, lost = (np.cumsum(_by_group(uncertainty, v)) for v in (weights, weights * errors))
-    reached = np.flatnonzero(lost <= risk * mass * (1 + 1e-12))
-    return float(mass[reached[-1]] / mass[-1]) if len(reached) else 0.0
-
-
 def balanced_aurc(errors: ArrayLike, uncertainty: ArrayLike, labels: ArrayLike) -> float:
     """AURC with 1 - balanced accuracy as risk: the mean over classes of the class's own error rate.
 
@@ -93,11 +64,6 @@ def dffmr(labels: ArrayLike, answers: ArrayLike, weights: ArrayLike | None = Non
 def udm(labels: ArrayLike, answers: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Unusable datasets missed: artifacts called clean, 100 fn / N, in %."""
     return _percent((np.asarray(answers) == "clean") & (np.asarray(labels) == 1), labels, weights)
-
-
-def udd(labels: ArrayLike, answers: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Usable datasets discarded, if nobody looks at what is called an artifact: 100 fp / N, in %."""
-    return _percent((np.asarray(answers) == "artifact") & (np.asarray(labels) == 0), labels, weights)
 
 
 def _percent(chosen: np.ndarray, labels: ArrayLike, weights: ArrayLike | None) -> float:
