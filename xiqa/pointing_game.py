@@ -86,9 +86,8 @@ def _squared_distances(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if len(pixels) > _FEW:
         return np.rint(ndimage.distance_transform_edt(~mask)[rows, columns] ** 2)
     true_rows, true_columns = np.divmod(np.flatnonzero(mask), mask.shape[1])
-    return np.array(
-        [((true_rows - r) ** 2 + (true_columns - c) ** 2).min() for r, c in zip(rows, columns, strict=True)], float
-    )
+    nearest = [((true_rows - r) ** 2 + (true_columns - c) ** 2).min() for r, c in zip(rows, columns, strict=True)]
+    return np.array(nearest, float)
 
 
 def smooth(maps: Tensor, sigma: float = 1.0, size: int = 11) -> Tensor:
@@ -132,12 +131,10 @@ def grid_ceiling(
 ) -> tuple[float, np.ndarray]:
     """What the best possible map on a layer's grid could score, with ties going to the first maximum.
 
-    A map of h x w cells, resized bilinearly (``align_corners=False``) to H x W, is linear in each direction between
-    the centres of its cells and constant outside the outermost. So its first maximum can only be a pixel next to the
-    centre of a cell, on either side; or, for the outermost cells, the first pixel of the constant border: row or
-    column 0, and the first pixel behind the last centre. Every combination of such a row and such a column is reached
-    by some map. Distances to this product of rows and columns need no search. For the tie rule "all" it is an upper
-    bound; for a product of several layers it does not hold, since such a map can have its maximum at any pixel.
+    A map of h x w cells, resized bilinearly (``align_corners=False``), is linear between the centres of its cells and
+    constant outside. So its first maximum is a pixel next to a centre, or the first one of a constant border, and
+    every combination of such a row and column is reached. For the tie rule "all" it is an upper bound; for a product
+    of several layers it does not hold.
 
     Parameters
     ----------
@@ -178,18 +175,12 @@ def reachable(cells: int, size: int, reach: int = 0) -> np.ndarray:
 def baselines(
     images: Tensor | np.ndarray, train_masks: ArrayLike, tolerance: float = 15.0, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Maps (B, H, W) float32 of rivals that see no network, to be scored by `play` like any method.
+    """Maps (B, H, W) float32 of baselines that see no network, to be scored by `play` like any method.
 
     ``constant_point``: the pixel that hits most training masks at this tolerance. ``centre``: of the picture.
     ``random``: a pixel an image, drawn with `seed`. ``difference_of_gaussians`` and ``gradient_magnitude``: see
     `dog_peak` and `gradient_magnitude`.
-
-    Parameters
-    ----------
-    images : (B, H, W) or (B, C, H, W), in any unit.
-    train_masks : (N, H, W) bool, of training images.
-    tolerance : pixels, for the constant point.
-    seed : of the random pixels.
+    Images are (B, H, W) or (B, C, H, W) in any unit, training masks (N, H, W) bool.
     """
     grey = _grey(images)
     count, height, width = grey.shape
@@ -235,9 +226,8 @@ def gradient_magnitude(images: Tensor | np.ndarray, scale: float = 0.005) -> Ten
     """Gradient magnitude after a Gaussian of `scale` times the height (3 px at 600), (B, H, W) float32."""
     grey = _grey(images)
     sigma = scale * grey.shape[1]
-    return torch.from_numpy(
-        np.stack([ndimage.gaussian_gradient_magnitude(image, sigma, mode="nearest") for image in grey])
-    )
+    steep = [ndimage.gaussian_gradient_magnitude(image, sigma, mode="nearest") for image in grey]
+    return torch.from_numpy(np.stack(steep))
 
 
 def _masks(masks: ArrayLike) -> np.ndarray:

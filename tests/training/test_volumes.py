@@ -24,7 +24,8 @@ ARMS = {
     "focal": {"loss": "focal"},
     "balanced": {"sampler": "balanced"},
     "ramp": {"ramp_epochs": 2},
-    "flips": {"flip": True, "precision": "bf16"},
+    # bfloat16 where a recipe would choose it: on CPUs without AMX its 3D convolutions return NaN now and then.
+    "flips": {"flip": True, "precision": recipes.precision("vggnet3d")},
     "priming": {"stage": "priming"},
 }
 
@@ -192,6 +193,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(arms, prepared, tmp
     inside.mkdir(parents=True)
     for path in prepared.iterdir():
         (inside / path.name).hardlink_to(path)
+    (inside / "entry.json").write_text('{"content": {}}')
     steps, real = [], loop.seed_step
 
     def counting(stop, seed, step):

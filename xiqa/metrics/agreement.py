@@ -17,18 +17,7 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
     kappa = (o - e) / (1 - e), o being the share of images on which both agree and e what two independent raters with
     these shares of hits would reach. Where nearly all are hits e is near 1, and kappa is low however rarely they
     disagree: read it beside o.
-
-    Parameters
-    ----------
-    first, second : (N,) hits of the same images, 0, 1 or NaN.
-
-    Returns
-    -------
-    NaN where neither varies, which tells agreement from chance by nothing, and for no images.
-
-    Raises
-    ------
-    ValueError : lengths that differ, other values.
+    Hits are (N,), 0, 1 or NaN; other values and lengths raise ValueError. NaN where neither varies.
     """
     return float(_kappa(_cells(*_both(first, second)).sum(0)))
 
@@ -46,15 +35,8 @@ def kappa_interval(
     Draws without a kappa (nothing varies in them) are left out. Where all draws give the same one, there is no
     interval: a rater that never varies has a kappa of 0 by construction, and one that never disagrees one of 1 however
     few the images.
-
-    Parameters
-    ----------
-    first, second : (N,) hits of the same images, 0, 1 or NaN.
-    units : (N,), what the images are of; by default each is a unit of its own.
-
-    Returns
-    -------
-    low, high; NaN where there is no kappa, a single unit or no spread.
+    ``units`` (N,) is what the images are of; by default each is a unit of its own. Both bounds are NaN where there is
+    no kappa, a single unit or no spread.
     """
     units = np.arange(np.size(first)) if units is None else np.asarray(units)
     first, second, units = _both(first, second, units)
@@ -77,14 +59,8 @@ def bca(values: ArrayLike, confidence: float = 0.95, draws: int = 2000, seed: in
 
     A check of :func:`xiqa.metrics.crossed_mean`: no normal distribution is assumed, but seeds are taken as they are, so
     the spread between seeds is not in it.
-
-    Parameters
-    ----------
-    values : (units, seeds), or (units,); rows with a NaN are left out.
-
-    Returns
-    -------
-    low, high; (value, value) where all units are equal, NaN for fewer than two units.
+    Values are (units, seeds) or (units,); rows with a NaN are left out. Both bounds are the value where all units are
+    equal, NaN for fewer than two units.
     """
     values = np.asarray(values, dtype=float)
     values = values[:, None] if values.ndim == 1 else values

@@ -40,15 +40,9 @@ def prevalence_weights(labels: ArrayLike, prevalence: float = 0.02, counts: Arra
 def resample(subjects: ArrayLike, labels: ArrayLike, draws: int = 2000, seed: int = 0) -> np.ndarray:
     """How often each scan is drawn in a bootstrap over subjects, stratified by whether a subject has an artifact.
 
-    Parameters
-    ----------
-    subjects, labels : (N,).
-    draws : replicates.
-
-    Returns
-    -------
-    (draws + 1, N) float64. Row 0 is all ones, the sample itself; the others are replicates. The same seed gives the
-    same replicates, so two networks tested on the same scans are compared pairwise.
+    Subjects and labels are (N,), the result (draws + 1, N) float64. Row 0 is all ones, the sample itself; the
+    others are replicates. The same seed gives the same replicates, so two networks tested on the same scans are
+    compared pairwise.
     """
     _, subject = np.unique(np.asarray(subjects), return_inverse=True)
     stratum = np.zeros(subject.max() + 1, dtype=int)
@@ -92,10 +86,7 @@ def detection(labels: ArrayLike, flagged: ArrayLike, weights: ArrayLike | None =
         "npv": _ratio(tn, tn + fn),
         "f1": _ratio(2 * tp, 2 * tp + fp + fn, empty=0.0),
         "mcc": _ratio(tp * tn - fp * fn, root, empty=0.0),
-        "tp": tp,
-        "fn": fn,
-        "fp": fp,
-        "tn": tn,
+        **{"tp": tp, "fn": fn, "fp": fp, "tn": tn},
     }
 
 

@@ -51,12 +51,7 @@ def balanced_augrc(errors: ArrayLike, uncertainty: ArrayLike, labels: ArrayLike)
 
 def dffmr(labels: ArrayLike, answers: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Dataset fraction flagged for manual review: 100 ((N - kept) + tp + fp) / N, in %.
-
-    Parameters
-    ----------
-    labels : (N,), 1 = artifact.
-    answers : (N,), "clean", "artifact" or "review" (:func:`xiqa.uncertainty.refer`).
-    weights : (N,), what each scan stands for.
+    Labels (N,) are 1 for an artifact, answers (N,) "clean", "artifact" or "review" (:func:`xiqa.uncertainty.refer`).
     """
     return _percent(np.asarray(answers) != "clean", labels, weights)
 

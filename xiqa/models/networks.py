@@ -24,10 +24,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build(
-    name: str,
-    num_classes: int = 2,
-    weights: str | Path | None = None,
-    shape: Sequence[int] | None = None,
+    name: str, num_classes: int = 2, weights: str | Path | None = None, shape: Sequence[int] | None = None
 ) -> nn.Module:
     """Build a network.
 

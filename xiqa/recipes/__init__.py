@@ -28,24 +28,9 @@ from xiqa.recipes.revisions import REVISIONS, frozen
 from xiqa.store.hardware import device_kind
 
 __all__ = [
-    "DATASETS",
-    "IMAGES",
-    "PRODUCTS",
-    "PROFILES",
-    "REVISIONS",
-    "SAMPLED",
-    "VOLUMES",
-    "Classifier",
-    "Pretext",
-    "Profile",
-    "Recipe",
-    "Textures",
-    "VolumeClassifier",
-    "classifier_name",
-    "frozen",
-    "priming_name",
-    "volume_name",
-]
+    "DATASETS", "IMAGES", "PRODUCTS", "PROFILES", "REVISIONS", "SAMPLED", "VOLUMES", "Classifier", "Pretext", "Profile",
+    "Recipe", "Textures", "VolumeClassifier", "classifier_name", "frozen", "priming_name", "volume_name",
+]  # fmt: skip
 
 TOLERANCE = 15  # px, at every image size (C: their scripts use it at 600 and at 224 alike)
 TOLERANCE_MIDL = 25  # px (C: midl branch)

@@ -116,15 +116,8 @@ class Profile:
         """What is simulated of the shifted set of a data set: its test split, of other things, by another scanner."""
         spec = self.embedded[dataset]
         few = [2, 2] if dataset == "mri" else 8
-        return {
-            **spec,
-            "scanner": "other",
-            "train": few,
-            "val": few,
-            "test": self.shifted[dataset],
-            "pairs": {},
-            "stored": True,
-        }
+        sizes = {"train": few, "val": few, "test": self.shifted[dataset]}
+        return {**spec, "scanner": "other", **sizes, "pairs": {}, "stored": True}
 
     def pretext(self, network: str) -> Pretext:
         """The pretext of a network."""

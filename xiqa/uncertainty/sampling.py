@@ -59,15 +59,7 @@ def mc_dropout(model: nn.Module, volumes: Tensor, samples: int, seed: int | Tens
 
 def flips(model: nn.Module, volumes: Tensor) -> Tensor:
     """Softmax probabilities for all eight axis flips of the (padded) volumes, dropout off.
-
-    Parameters
-    ----------
-    model : any network of volumes; it is left as it was found.
-    volumes : (B, 1, X, Y, Z), on the device of the model.
-
-    Returns
-    -------
-    (8, B, C), in the order of ``FLIPS``: the identity first.
+    Volumes are (B, 1, X, Y, Z), the result is (8, B, C) in the order of ``FLIPS``: the identity first.
     """
     with evaluating(model), torch.inference_mode():
         probabilities = torch.stack([_softmax(model(volumes.flip(axes))) for axes in FLIPS])
@@ -109,17 +101,8 @@ def head_samples(head: nn.Sequential, features: Tensor, samples: int, seed: int)
     Each sample has its own masks, drawn as T passes after ``torch.manual_seed(seed)`` would draw them: the first T of
     more samples are the same. Gradients flow to ``features``. Linear layers see one sample at a time: a matrix product
     of many rows rounds differently from that of one.
-
-    Parameters
-    ----------
-    head : sequential, as :func:`sequential_head` returns it, in the mode in which it shall answer but for its dropouts.
-    features : (1, ...), what the trunk gives for one volume; or (T, ...), a row a sample, of equal rows.
-    samples : T.
-    seed : of the generator of the masks.
-
-    Returns
-    -------
-    (T, C).
+    Features are (1, ...), what the trunk gives for one volume, or (T, ...), a row a sample, of equal rows; the result
+    is (T, C).
     """
     masks = _masks(head, features, samples, torch.Generator().manual_seed(seed))
     rows = features.expand(samples, *features.shape[1:])
