@@ -17,7 +17,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `fig_examples_object_cxr`, `fig_examples_lvot`, `fig_layers` | notebook 2 | one to two minutes |
+# | `fig_examples_object_cxr`, `fig_examples_lvot`, `fig_layers` | notebook 2 | half a minute after a run; minutes by hand before it |
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper

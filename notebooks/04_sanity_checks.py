@@ -18,7 +18,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `fig_randomisation`, `table_randomisation`, `table_published_vs_corrected` | notebook 2 | eight to ten minutes, most of them for the maps of the published code, which notebook 5 shares |
+# | `fig_randomisation`, `table_randomisation`, `table_published_vs_corrected` | notebook 2 | seconds after a run; ten minutes by hand before it |
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper

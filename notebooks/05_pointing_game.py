@@ -18,7 +18,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `fig_tolerance`, `table_2_smoothing`, `table_3_lvot`, `table_4_object_cxr`, `fig_consistency`, `table_5_architectures`, `midl_table_2`, `table_claims_saliency` | notebook 2 | ten to fifteen minutes; seconds where the maps are in the store |
+# | `fig_tolerance`, `table_2_smoothing`, `table_3_lvot`, `table_4_object_cxr`, `fig_consistency`, `table_5_architectures`, `midl_table_2`, `table_claims_saliency` | notebook 2 | seconds after a run; fifteen minutes by hand before it |
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper

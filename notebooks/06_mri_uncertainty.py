@@ -16,7 +16,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_mri_convergence`, `table_mri_referral`, `table_mri_review`, `table_mri_detection`, `fig_mri_convergence`, `fig_mri_referral`, `fig_mri_review`, `fig_mri_calibration` | notebook 2 | one minute |
+# | `table_mri_convergence`, `table_mri_referral`, `table_mri_review`, `table_mri_detection`, `fig_mri_convergence`, `fig_mri_referral`, `fig_mri_review`, `fig_mri_calibration` | notebook 2 | half a minute after a run; minutes by hand before it |
 #
 # The network is trained with data-ramping. It predicts every scan many times, each time with other units of its head switched
 # off (*Monte Carlo dropout*). A second network is trained with random flips, where the profile has one, and predicts every scan

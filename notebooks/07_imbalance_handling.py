@@ -20,7 +20,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_mri_headline`, `table_mri_experiments`, `fig_mri_ramp`, `fig_mri_arms`, `table_claims_mri` | notebook 2 | one minute |
+# | `table_mri_headline`, `table_mri_experiments`, `fig_mri_ramp`, `fig_mri_arms`, `table_claims_mri` | notebook 2 | half a minute after a run; minutes by hand before it |
 #
 # The arms are compared on the same test scans and with the same number of gradient steps. The test set is enriched with
 # artifacts and reweighted to 2 %. Thresholds are fixed on validation, which is reweighted in the same way.

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xiqa import pictures, recipes
-from xiqa.data.files.volumes import load_volume
+from xiqa import recipes
 from xiqa.data.names import SPLITS
-from xiqa.paper.audit import contents, shortcuts
+from xiqa.paper.audit import contents
 from xiqa.paper.audit.proofs import NOT, PART, SHOULD, Proof, verdicts
 from xiqa.paper.data_sets import NAMES
 from xiqa.paper.study import Job, Study
@@ -131,6 +130,8 @@ def read(study: Study) -> Audit:
 
 def proofs(study: Study, dataset: str) -> list[Proof]:
     """Proofs of one data set; where some data are real, only those that need no simulator and no training."""
+    from xiqa.paper.audit import shortcuts
+
     made, network = [], _network(study, dataset)
     measured = {name: read_frame(entry / FRAME) for name, entry in features(study, dataset).items()}
     scores: dict[str, pd.DataFrame] = {}
@@ -197,5 +198,8 @@ def _sample(study: Study) -> list[str]:
 
 
 def _view(path: Path) -> NDArray[np.float32]:
+    from xiqa import pictures
+    from xiqa.data.files.volumes import load_volume
+
     volume = load_volume(path)
     return pictures.views(volume.array, np.linalg.norm(volume.affine[:3, :3], axis=0))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from xiqa.metrics.intervals import crossed_mean, wilson
+from xiqa import metrics
 from xiqa.saliency.names import METHOD_NAMES
 
 NORMGRAD = tuple(
@@ -33,12 +33,12 @@ def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | N
     table = outcomes(frame, method, smoothed, tolerance)
     alone = bool((table.index.get_level_values("unit") == table.index.get_level_values("image")).all())
     units, images = by_unit(table), len(table.dropna())
-    mean = crossed_mean(units.to_numpy())
+    mean = metrics.crossed_mean(units.to_numpy())
     mean["low"], mean["high"] = max(mean["low"], 0.0), min(mean["high"], 1.0)
     if len(units):
         mean["mean"] = float(units.to_numpy().mean())
     if (alone and table.shape[1] == 1) or (len(units) and mean["low"] == mean["high"] and mean["mean"] in (0, 1)):
-        mean["low"], mean["high"] = wilson(mean["mean"] * len(units) if len(units) else 0, len(units))
+        mean["low"], mean["high"] = metrics.wilson(mean["mean"] * len(units) if len(units) else 0, len(units))
     rows = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
     degenerate = int((rows["outcome"] == "degenerate").sum())
     return mean | {"images": images, "units": len(units), "degenerate": degenerate}
@@ -102,7 +102,7 @@ def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, flo
     -------
     dictionary of dom, and the signed difference with its 90 % interval over units: difference, low, high.
     """
-    mean = crossed_mean(between(first, second, method), confidence=0.90)
+    mean = metrics.crossed_mean(between(first, second, method), confidence=0.90)
     return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}
 
 
