@@ -67,7 +67,7 @@ def test_a_registered_method_is_observed_by_every_program(films, weights, toy):
     frame = observe(films, weights, methods=tabulated())
     assert toy in set(frame["method"])
     arguments = {"network": Network("resnet18", weights=weights), "images": Images(), "rule": Rule(15, 1.0, 11)}
-    theirs = published.observe(films, methods=tabulated(), variants=["published"], batch=4, **arguments)
+    theirs = published.observe(films, variants=["published"], batch=4, **arguments)
     assert toy in set(scores.with_variant(frame, theirs, "published")["method"])
 
 

@@ -17,7 +17,7 @@ METHODS = ["guided_backprop", "normgrad_bias_single", "random"]
 
 
 def points_of(prepared, network, methods):
-    return froc_points(prepared, network, "test", methods, tolerance=8, batch=3)
+    return froc_points(prepared, network, "test", 8, 3, methods)
 
 
 def scores_of(folder, points, prepared, split="test"):

@@ -160,7 +160,7 @@ def test_energy_of_random_maps_is_the_share_of_the_object(frame, truths):
 
 
 def test_thresholds_are_the_best_on_validation(prepared, network, weights):
-    result = iou_thresholds(prepared, network, "val", ["guided_backprop", "normgrad_bias_single"], 8, batch=2)
+    result = iou_thresholds(prepared, network, "val", 8, 2, ["guided_backprop", "normgrad_bias_single"])
     data, model = Prepared(prepared), models.build("resnet18", weights=weights).eval()
     rows = data.located("val")
     images = models.normalise(torch.from_numpy(np.array(data.images("val")[rows])))
@@ -175,6 +175,6 @@ def test_thresholds_are_the_best_on_validation(prepared, network, weights):
 
 def test_no_threshold_where_validation_has_no_truth(prepared, network, monkeypatch):
     monkeypatch.setattr(Prepared, "located", lambda self, split: np.array([], dtype=int))
-    result = iou_thresholds(prepared, network, "val", ["random"], 8, batch=2)
+    result = iou_thresholds(prepared, network, "val", 8, 2, ["random"])
     assert result.empty
     assert result.columns.tolist() == ["method", "threshold", "iou"]

@@ -21,7 +21,9 @@ from xiqa.store.store import FRAME
 DRAWS = 500  # of the bootstrap
 
 
-def froc_points(prepared: Path, network: Network, split: str, tolerance: float, batch: int) -> pd.DataFrame:
+def froc_points(
+    prepared: Path, network: Network, split: str, tolerance: float, batch: int, methods: list[str] | None = None
+) -> pd.DataFrame:
     """Store function: points of every method for FROC, on all `valid_rows` of a split.
 
     The positive class is explained, whatever the network predicts. Parameters as of
@@ -32,7 +34,7 @@ def froc_points(prepared: Path, network: Network, split: str, tolerance: float, 
     DataFrame with the columns method, image, row (position in the records of the split), probability (that of the image
     times the scaled map), x, y (in original pixels), the highest peak of an image first. A degenerate map has no point.
     """
-    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
+    explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], tolerance)
     data, rows = explainer.data, []
     records = data.records(split)
     for some in explainer.batches(split, valid_rows(data, split), batch, target=1):

@@ -31,6 +31,7 @@ def localise(
     rule: Rule,
     perturbed: dict[str, int],
     batch: int,
+    methods: list[str] | None = None,
 ) -> pd.DataFrame:
     """Store function: explain the predicted class on the images that have an object, and measure localisation.
 
@@ -43,6 +44,7 @@ def localise(
     rule : hits and distractors are those of smoothed maps; all else is measured on the maps as they are.
     perturbed : method -> number of units of which the first image gets insertion and deletion, with a blurred baseline.
     batch : number of images explained together; fixed, so that numbers repeat.
+    methods : names of saliency methods and of baselines; None for all of them.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def localise(
     ------
     ValueError : truths of other images.
     """
-    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], rule.tolerance)
+    explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], rule.tolerance)
     data, masks = explainer.data, Truths(truths)
     rows = data.located(split)
     if masks.split != split or masks.size != data.size or not np.array_equal(masks.rows, rows):
@@ -106,7 +108,9 @@ def _areas(model: nn.Module, images: Tensor, maps: Tensor, which: NDArray[np.boo
     return areas
 
 
-def iou_thresholds(prepared: Path, network: Network, split: str, tolerance: float, batch: int) -> pd.DataFrame:
+def iou_thresholds(
+    prepared: Path, network: Network, split: str, tolerance: float, batch: int, methods: list[str] | None = None
+) -> pd.DataFrame:
     """Store function: threshold of the highest mean IoU with the usual truth of a split, to be used on another split.
 
     Parameters as of `localise`; ``tolerance`` (pixels) is that of the constant point.
@@ -116,7 +120,7 @@ def iou_thresholds(prepared: Path, network: Network, split: str, tolerance: floa
     DataFrame with the columns method, threshold, iou (mean over images at that threshold); no row where the split has
     no ground truth, NaN for a method whose maps are all degenerate.
     """
-    explainer = Explainer(prepared, network, [*tabulated(), *BASELINES], tolerance)
+    explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], tolerance)
     curves: dict[str, list[pd.DataFrame]] = {}
     for some in explainer.batches(split, explainer.data.located(split), batch):
         truth = explainer.data.truth(split, some.rows)
