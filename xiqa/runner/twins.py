@@ -150,9 +150,9 @@ def same_code(source: Path, twin: Path) -> bool:
 
 
 def main() -> int:
-    """Refresh every twin."""
+    """Refresh every twin; the notebooks of the appendix have none."""
     steps.lean_imports()
-    for source in sorted((project_root() / "notebooks").rglob("[0-9A]*_*.py")):
+    for source in sorted((project_root() / "notebooks").glob("[0-9]*.py")):
         print(f"{source.name}: {'twin refreshed' if refresh(source) else 'twin is up to date'}")
     return 0
 
