@@ -206,7 +206,7 @@ def _lay_out(root: Path) -> Toy:
 
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory) -> Toy:
+def finished(tmp_path_factory) -> Toy:
     toy = _lay_out(tmp_path_factory.mktemp("toy") / "paper")
     toy.first = toy.run()
     return toy
@@ -219,6 +219,6 @@ def fresh(tmp_path) -> Toy:
 
 
 @pytest.fixture
-def toy(_finished, tmp_path) -> Toy:
+def toy(finished, tmp_path) -> Toy:
     """A toy paper after a complete run."""
-    return Toy(Path(shutil.copytree(_finished.root, tmp_path / "paper")), _finished.first)
+    return Toy(Path(shutil.copytree(finished.root, tmp_path / "paper")), finished.first)

@@ -3,7 +3,7 @@
 import pytest
 
 
-def test_a_dask_cluster_runs_jobs_and_notebooks_to_the_same_bytes(fresh, _finished):
+def test_a_dask_cluster_runs_jobs_and_notebooks_to_the_same_bytes(fresh, finished):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(protocol="tcp", **options) as cluster:
@@ -12,7 +12,7 @@ def test_a_dask_cluster_runs_jobs_and_notebooks_to_the_same_bytes(fresh, _finish
     assert output.count("done") == 3
     files = [
         {path.parent.name: path.read_bytes() for path in (one.root / "results/quick/store").rglob("*.txt")}
-        for one in (fresh, _finished)
+        for one in (fresh, finished)
     ]
     assert files[0] == files[1]
 
