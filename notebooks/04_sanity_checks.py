@@ -11,9 +11,9 @@
 # %% [markdown]
 # # 4. Do maps depend on what the network learned?
 #
-# Most maps do: with all blocks drawn anew they are no more similar to the maps of the trained network than maps of other
-# images are (quick profile; the exception is *Input x Gradient* on radiographs), but *Guided Backprop* and *NormGrad*,
-# single, hardly depend on the head. Some verdicts on the claims of the papers change with the published code, which
+# On cine frames no map of a network without training is clearly more similar to the trained map than maps of other images
+# are (quick profile). On radiographs some are (*Input x Gradient*, *Guided Backprop*, *NormGrad* conv1x1, combined),
+# depending on the similarity. Some verdicts on the claims of the papers change with the published code, which
 # differs in places from the methods that it names.
 #
 # | makes | needs | takes |

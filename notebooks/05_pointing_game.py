@@ -14,7 +14,8 @@
 # On the simulated data of the committed run the maps of trained networks point at the object far more often than chance,
 # and NormGrad with several layers combined has the highest share of hits on both data sets. Its lead over Guided Grad-CAM
 # and Guided Backprop depends on the tolerance, as the first figure shows. Of the papers' five claims one holds on both data
-# sets: maps of trained networks score above those of untrained ones.
+# sets: maps of trained networks score above those of untrained ones. On LVOT a fixed point without a network hits 91.7 %;
+# only NormGrad conv3x3, combined (95.0 %) scores higher, and its interval contains 91.7 %.
 #
 # | makes | needs | takes |
 # |---|---|---|

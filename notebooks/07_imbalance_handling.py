@@ -44,7 +44,7 @@ arms = mri_arms.read(scores)
 # %% [markdown]
 # ## The arms beside the published results
 #
-# Accuracy does not separate the arms: the row that calls every scan clean has a higher accuracy than most of them. Average
+# Accuracy does not separate the arms: the row that calls every scan clean has a higher accuracy than all of them. Average
 # precision and F1 do. The two data sets differ, so single numbers cannot be compared; the order of the arms can.
 #
 # The referral rows use the Monte Carlo disagreement of notebook 6. The first one describes the kept scans only, as the paper
