@@ -97,7 +97,7 @@ paper.figure("fig_mri_arms", *figures_arms.curves(arms))
 # - Claim 1 is decided by F1, as in the paper. *Primed* starts from the same weights but has no ramp; the comparison with it
 #   decides nothing.
 # - Claims 2 and 4 are decided by the kept scans against all scans. Where nearly all scans are clean, accuracy can hardly rise
-#   by the 0.02 that the rule asks for.
+#   by the 0.02 that the rule requires.
 # - Claim 3 has random halvings of the same samples as its units, so its intervals are Monte Carlo error only.
 
 # %%

@@ -1,4 +1,4 @@
-"""Metrics and their intervals; nothing here knows a network or a file."""
+"""Metrics and their intervals, from arrays alone: no network, no file."""
 
 from typing import TYPE_CHECKING
 

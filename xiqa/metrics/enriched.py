@@ -169,7 +169,7 @@ class EnrichedTestSet:
         return detection(self.labels, flagged, self.weights * kept)
 
     def rank(self, scores: np.ndarray) -> dict[str, Values]:
-        """:func:`xiqa.metrics.ranking`; kept, since several tables ask for the same."""
+        """:func:`xiqa.metrics.ranking`; kept, since several tables need the same."""
         scores = np.asarray(scores, dtype=float)
         key = scores.tobytes()
         if key not in self._ranked:

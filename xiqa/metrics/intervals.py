@@ -81,7 +81,7 @@ def _auc_variance(labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, va
     with_positive, with_negative = len(np.unique(groups[positive])), len(np.unique(groups[negative]))
     variance = _spread(first, with_positive, m) + _spread(second, with_negative, n)
     shared = clusters / (clusters - 1) * (first * second).sum() if clusters > 1 else 0.0
-    # A few mixed groups can make the estimate negative: it then says no more than that the variance is small.
+    # A few mixed groups can make the estimate negative: this only means that the variance is small.
     return max(variance + 2 * shared / (m * n), 0.0)
 
 

@@ -105,7 +105,7 @@ def resolved(profile: str, notebook: str, weights: str | None = None) -> dict:
 
 
 def audited(profile: str) -> dict[str, str]:
-    """Data set -> the training that the audit of the embedded data asks: the first seed of the primary network."""
+    """Data set -> the training that the audit of the embedded data tests: the first seed of the primary network."""
     chosen = PROFILES[profile]
     found = {c.dataset: classifier_name(c.dataset, c.network, c.seed) for c in reversed(chosen.classifiers)}
     return found | {v.dataset: volume_name(v) for v in reversed(chosen.volumes) if v.arm == "ramp"}

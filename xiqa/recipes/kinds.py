@@ -29,7 +29,7 @@ class Pretext:
 
 @dataclass(frozen=True)
 class Textures(Pretext):
-    """Name textures: the pretext without any object, so that no backbone knows what an object is (O)."""
+    """Name textures: the pretext without any object, so that the backbone learns no object (O)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class VolumeClassifier:
-    """Train a 3D network to tell scans with an artifact from clean ones (Pizarro et al.: C unless marked).
+    """Train a 3D network to separate scans with an artifact from clean ones (Pizarro et al.: C unless marked).
 
     Every arm of the imbalanced stage spends the same number of gradient steps (O).
     """

@@ -71,7 +71,7 @@ def _shape(path: Path, header: nib.Nifti1Header) -> tuple[int, ...]:
 
 
 def _promised(path: Path, header: nib.Nifti1Header) -> int:
-    """Length of the uncompressed file in bytes, as the header says."""
+    """Length of the uncompressed file in bytes, by its header."""
     try:
         kind = header.get_data_dtype()
     except (HeaderDataError, KeyError) as error:

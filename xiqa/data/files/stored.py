@@ -84,5 +84,5 @@ def drain(stream: BinaryIO) -> int:
 
 
 def cut_short(path: Path) -> BadInput:
-    """The error for a file that ends before its header says."""
+    """Error for a file that is shorter than its header promises."""
     return BadInput("truncated", f"{path} is cut short: copy or download it again")

@@ -1,4 +1,4 @@
-"""The five claims of the explainability papers, each judged by the rule of :mod:`xiqa.metrics.verdicts`."""
+"""The five claims of the explainability papers, each with a verdict by the rule of :mod:`xiqa.metrics.verdicts`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ DISAGREE = f"{UNDECIDED} (the pretexts disagree)"
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The observations that the claims are judged on.
+    """Observations for the verdicts on the claims.
 
     Attributes
     ----------
