@@ -7,8 +7,7 @@ from xiqa import models, pointing_game, saliency
 from xiqa.data.arrays.images import Prepared
 from xiqa.localisation.overlap import average_precision, energy_pointing_game, iou_curve
 from xiqa.localisation.perturbation import area, insertion_deletion
-from xiqa.paper.appendix.localisation.masks import Truths
-from xiqa.paper.appendix.localisation.observe import STEPS, iou_thresholds, localise
+from xiqa.paper.appendix.localisation.observe import STEPS, Truths, iou_thresholds, localise, measures
 from xiqa.paper.appendix.localisation.truths import write_truths
 from xiqa.paper.arguments import Rule
 from xiqa.paper.batches import Explainer
@@ -114,10 +113,25 @@ def test_truths_of_other_images_are_refused(localised, prepared, films, tmp_path
         localised(truths=tmp_path)
 
 
-def test_distractors_are_for_misses_only(frame):
-    assert frame.loc[frame["hit_usual"] == 1, "on_distractor"].isna().all()
-    assert frame.loc[frame["hit_usual"] == 0, "on_distractor"].isin([0, 1]).all()
-    assert (frame["hit_usual"] == 0).any()
+def squares(*places, size=40, side=3):
+    masks = np.zeros((len(places), size, size), bool)
+    for mask, place in zip(masks, places, strict=True):
+        if place is not None:
+            mask[place[0] : place[0] + side, place[1] : place[1] + side] = True
+    return masks
+
+
+def test_hits_of_each_truth_and_misses_on_other_metal():
+    maps, rule = torch.zeros(7, 40, 40), Rule(4, 1.0, 11)
+    maps[range(6), [20, 17, 16, 6, 30, 20], [26, 20, 20, 6, 30, 20]] = 1
+    # In turn: 4 px right of the metal, 3 px above, 4 px above, on the truth, no metal, no truth, a constant map.
+    truth = squares(*[(5, 5)] * 5, None, (5, 5))
+    metal = squares(*[(20, 20)] * 4, None, (20, 20), (20, 20))
+    rows = measures(maps, {"usual": truth, "distractors": metal, "silhouette": metal}, rule, None)
+    assert rows["hit_usual"].tolist() == pytest.approx([0, 0, 0, 1, 0, np.nan, np.nan], nan_ok=True)
+    assert rows["hit_silhouette"].tolist() == pytest.approx([0, 1, 0, 0, np.nan, 1, np.nan], nan_ok=True)
+    assert rows["on_distractor"].tolist() == pytest.approx([0, 1, 0, np.nan, 0, np.nan, np.nan], nan_ok=True)
+    assert rows[["hit_causal", "iou_best"]].isna().all(axis=None)
 
 
 def test_a_constant_map_has_no_value_anywhere(localised):

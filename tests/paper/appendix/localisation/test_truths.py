@@ -1,12 +1,11 @@
 import numpy as np
-import pytest
 
 from xiqa import pointing_game
 from xiqa.data.arrays.grids import resize_mask
 from xiqa.data.arrays.images import Prepared
 from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.prepare_images import prepare
-from xiqa.paper.appendix.localisation.masks import Truths
+from xiqa.paper.appendix.localisation.observe import Truths
 from xiqa.paper.appendix.localisation.truths import difference, write_truths
 from xiqa.synthetic.chest.files import read_masks
 from xiqa.synthetic.heart import files
@@ -84,8 +83,6 @@ def test_real_films_have_the_usual_truth_only(prepared, tmp_path):
     root.mkdir()
     write_truths(folder, prepared, root, "object_cxr", "test")
     assert Truths(folder).names == ("usual",)
-    with pytest.raises(ValueError, match="no truth 'causal'"):
-        Truths(folder).masks("causal")
 
 
 def test_a_split_whose_films_have_no_counterfactual(films, prepared, tmp_path):

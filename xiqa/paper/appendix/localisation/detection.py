@@ -18,21 +18,15 @@ from xiqa.saliency.methods import tabulated
 from xiqa.store.files import read_frame
 from xiqa.store.store import FRAME
 
-DRAWS = 500  # of the bootstrap
-
 
 def froc_points(
     prepared: Path, network: Network, split: str, tolerance: float, batch: int, methods: list[str] | None = None
 ) -> pd.DataFrame:
     """Store function: points of every method for FROC, on all `valid_rows` of a split.
 
-    The positive class is explained, whatever the network predicts. Parameters as of
-    :func:`xiqa.paper.appendix.localisation.observe.localise`; ``tolerance`` in pixels.
-
-    Returns
-    -------
-    DataFrame with the columns method, image, row (position in the records of the split), probability (that of the image
-    times the scaled map), x, y (in original pixels), the highest peak of an image first. A degenerate map has no point.
+    The positive class is explained, whatever the network predicts; ``tolerance`` in pixels. Columns method, image, row
+    (position in the records of the split), probability (that of the image times the scaled map), x, y (in original
+    pixels), the highest peak of an image first. A degenerate map has no point.
     """
     explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], tolerance)
     data, rows = explainer.data, []
@@ -47,17 +41,10 @@ def froc_points(
     return pd.DataFrame(rows, columns=["method", "image", "row", "probability", "x", "y"])
 
 
-def froc_scores(points: Path, prepared: Path, split: str, seed: int = 0) -> pd.DataFrame:
+def froc_scores(points: Path, prepared: Path, split: str) -> pd.DataFrame:
     """Store function: FROC score of each method that has a point, with the 95 % interval of a bootstrap over units.
 
-    Parameters
-    ----------
-    points : entry of `froc_points` of the same split.
-    seed : of the bootstrap.
-
-    Returns
-    -------
-    DataFrame with the columns method, froc, low, high.
+    ``points`` is the entry of `froc_points` of the same split. Columns method, froc, low, high.
     """
     data, frame = Prepared(prepared), read_frame(points / FRAME)
     rows = valid_rows(data, split)
@@ -70,7 +57,7 @@ def froc_scores(points: Path, prepared: Path, split: str, seed: int = 0) -> pd.D
             raise ValueError(f"row {min(other)} of the {split} split of {prepared} has no ground truth for its points")
         ranked = rank([by_row.get(row, []) for row in rows], shapes)
         score = sensitivities(ranked.hits, ranked.false, len(rows), int(ranked.objects.sum())).mean()
-        scores.append((method, float(score), *interval(ranked, units, DRAWS, seed)))
+        scores.append((method, float(score), *interval(ranked, units)))
     return pd.DataFrame(scores, columns=["method", "froc", "low", "high"])
 
 

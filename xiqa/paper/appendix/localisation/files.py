@@ -1,37 +1,24 @@
 """Predictions in the two files of the Object-CXR challenge."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from xiqa.localisation.challenge import Point
-from xiqa.store.files import write_bytes
+import pandas as pd
 
-CLASSIFICATION, LOCALIZATION = "prediction_classification.csv", "prediction_localization.csv"
-COLUMNS = ("image_path", "prediction")
+from xiqa.localisation.challenge import Point
+from xiqa.store.files import write_frame
 
 
 def write_predictions(
-    folder: str | Path, images: Sequence[str], probabilities: Sequence[float], points: Sequence[Sequence[Point]]
+    folder: Path, images: Sequence[str], probabilities: Sequence[float], points: Sequence[Sequence[Point]]
 ) -> None:
     """Write ``prediction_classification.csv`` and ``prediction_localization.csv``, each complete or not at all.
 
     Both have the columns image_path and prediction, one line an image: the probability of a foreign object, or
-    ``probability x y;probability x y`` (nothing where there is no point).
-
-    Parameters
-    ----------
-    images : names or paths, as in the table of the challenge.
-    probabilities : of each image, in [0, 1].
-    points : for each image (probability, x, y) in original pixels.
-
-    Raises
-    ------
-    ValueError : lists of different lengths, an image named twice, a number that is not finite.
+    ``probability x y;probability x y`` in original pixels (nothing where there is no point). ValueError for lists of
+    different lengths, an image named twice, and a number that is not finite.
     """
-    images = [str(image) for image in images]
     if not len(images) == len(probabilities) == len(points):
         raise ValueError(
             f"{len(images)} images, {len(probabilities)} probabilities and points of {len(points)} images differ: "
@@ -39,9 +26,13 @@ def write_predictions(
         )
     if len(set(images)) < len(images):
         raise ValueError("an image is named twice: pass each image once")
-    texts = [";".join(" ".join(map(_text, point)) for point in some) for some in points]
-    _write(Path(folder) / CLASSIFICATION, zip(images, map(_text, probabilities), strict=True))
-    _write(Path(folder) / LOCALIZATION, zip(images, texts, strict=True))
+    texts = {
+        "classification": [_text(probability) for probability in probabilities],
+        "localization": [";".join(" ".join(map(_text, point)) for point in some) for some in points],
+    }
+    for task, predictions in texts.items():
+        frame = pd.DataFrame({"image_path": images, "prediction": predictions})
+        write_frame(frame, folder / f"prediction_{task}.csv")
 
 
 def _text(value: float) -> str:
@@ -49,11 +40,3 @@ def _text(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError(f"a prediction must be a finite number, not {value}")
     return repr(float(value))
-
-
-def _write(path: Path, rows) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())

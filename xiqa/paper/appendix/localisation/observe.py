@@ -1,5 +1,6 @@
 """Observations of the localisation table: all measures but FROC, on the images that have an object."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from xiqa import pointing_game
 from xiqa.localisation.overlap import average_precision, best_threshold, energy_pointing_game, iou_curve
 from xiqa.localisation.perturbation import area, insertion_deletion
-from xiqa.paper.appendix.localisation.masks import Truths, hits, on_distractor
 from xiqa.paper.arguments import Network, Rule
 from xiqa.paper.batches import BASELINES, Explainer
 from xiqa.saliency.methods import tabulated
@@ -20,6 +20,24 @@ from xiqa.store.files import read_frame
 from xiqa.store.store import FRAME
 
 STEPS = 10  # portions of pixels inserted and deleted
+
+
+class Truths:
+    """Masks that :func:`xiqa.paper.appendix.localisation.truths.write_truths` wrote into a folder.
+
+    ``names`` are ``usual`` and, of embedded films, ``silhouette``, ``distractors`` and ``causal``. ``rows`` (n,) are
+    the positions of the images in ``Prepared.records(split)``, in the order of the masks; ``size`` is in pixels.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, about = folder, json.loads((folder / "truths.json").read_text())
+        self.split, self.size, self.names = about["split"], about["size"], tuple(about["names"])
+        self.rows = np.array(about["rows"], dtype=np.intp)
+
+    def masks(self, name: str, where: slice = slice(None)) -> NDArray[np.bool_]:
+        """Masks of a truth, bool (n, size, size), of the images at ``where``."""
+        packed = np.load(self.folder / f"{name}.npy", mmap_mode="r")[where]
+        return np.unpackbits(packed, axis=1, count=self.size**2).astype(bool).reshape(-1, self.size, self.size)
 
 
 def localise(
@@ -37,14 +55,13 @@ def localise(
 
     Parameters
     ----------
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
     network : a trained network; its seed is also that of the random maps.
-    truths : entry of :func:`xiqa.paper.appendix.localisation.truths.write_truths` for the same split.
+    truths : entry of ``write_truths`` for the same split; ValueError if it holds other images.
     thresholds : entry of `iou_thresholds`; a method without a threshold has no IoU.
     rule : hits and distractors are those of smoothed maps; all else is measured on the maps as they are.
     perturbed : method -> number of units of which the first image gets insertion and deletion, with a blurred baseline.
-    batch : number of images explained together; fixed, so that numbers repeat.
-    methods : names of saliency methods and of baselines; None for all of them.
+    batch : images explained together; fixed, so that numbers repeat.
+    methods : saliency methods and baselines; None for all of them.
 
     Returns
     -------
@@ -52,10 +69,6 @@ def localise(
     iou_best, average_precision (these three against the usual truth), on_distractor, hit_usual, hit_silhouette,
     hit_causal (1, 0), insertion, deletion (areas), network, seed, split. NaN for a degenerate map, a truth that is
     absent or empty, and a measure that is not computed.
-
-    Raises
-    ------
-    ValueError : truths of other images.
     """
     explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], rule.tolerance)
     data, masks = explainer.data, Truths(truths)
@@ -80,22 +93,25 @@ def localise(
 
 
 def measures(maps: Tensor, masks: Mapping[str, NDArray[np.bool_]], rule: Rule, threshold: float | None) -> pd.DataFrame:
-    """Measures of maps (B, H, W) against truths (name -> (B, H, W) bool) that need no network; see `localise`."""
-    usual, distractors = masks["usual"], masks.get("distractors")
-    targets = {name: mask for name, mask in masks.items() if name != "distractors"}
-    peaks = hits(pointing_game.smooth(maps, rule.sigma, rule.size), targets, rule.tolerance)
-    absent = np.full(len(maps), np.nan)
-    return pd.DataFrame(
-        {
-            "energy": energy_pointing_game(maps, usual),
-            "iou_best": absent if threshold is None else iou_curve(maps, usual, [threshold])["iou"].to_numpy(),
-            "average_precision": average_precision(maps, usual),
-            "on_distractor": absent
-            if distractors is None
-            else on_distractor(peaks["row"], peaks["column"], distractors, usual, rule.tolerance),
-        }
-        | {f"hit_{name}": peaks.get(f"hit_{name}", absent) for name in ("usual", "silhouette", "causal")}
-    )
+    """Measures of maps (B, H, W) against truths (name -> (B, H, W) bool) that need no network; see `localise`.
+
+    ``on_distractor``: of the peaks that miss the usual truth, 1 for those on metal without annotation, else 0.
+    """
+    usual, absent = masks["usual"], np.full(len(maps), np.nan)
+    smoothed = pointing_game.smooth(maps, rule.sigma, rule.size)
+    games = {name: pointing_game.play(smoothed, mask, rule.tolerance) for name, mask in masks.items()}
+    values = {
+        "energy": energy_pointing_game(maps, usual),
+        "iou_best": absent if threshold is None else iou_curve(maps, usual, [threshold])["iou"].to_numpy(),
+        "average_precision": average_precision(maps, usual),
+        "on_distractor": absent,
+    }
+    if "distractors" in games:
+        on_metal = games["distractors"]["outcome"] == "hit"
+        values["on_distractor"] = np.where(games["usual"]["outcome"] == "miss", on_metal.astype(float), np.nan)
+    for name in ("usual", "silhouette", "causal"):
+        values[f"hit_{name}"] = games[name]["score"] if name in games else absent
+    return pd.DataFrame(values)
 
 
 def _areas(model: nn.Module, images: Tensor, maps: Tensor, which: NDArray[np.bool_], target: NDArray) -> pd.DataFrame:
@@ -113,12 +129,8 @@ def iou_thresholds(
 ) -> pd.DataFrame:
     """Store function: threshold of the highest mean IoU with the usual truth of a split, to be used on another split.
 
-    Parameters as of `localise`; ``tolerance`` (pixels) is that of the constant point.
-
-    Returns
-    -------
-    DataFrame with the columns method, threshold, iou (mean over images at that threshold); no row where the split has
-    no ground truth, NaN for a method whose maps are all degenerate.
+    Columns method, threshold, iou (mean over images at that threshold); no row where the split has no ground truth,
+    NaN for a method whose maps are all degenerate. ``tolerance`` (pixels) is that of the constant point.
     """
     explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], tolerance)
     curves: dict[str, list[pd.DataFrame]] = {}

@@ -17,21 +17,20 @@ from xiqa.store.store import FRAME
 
 MODULE = "xiqa.paper.appendix.localisation"
 NOTEBOOK = "A1_localisation"
-BASELINES = ("random", "constant_point")
 DETECTED = "object_cxr"  # the data set of the challenge that FROC comes from
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # comparing frames is ambiguous, so identity
 class Localisation:
-    """Measures of localisation of the primary networks. eq=False: comparing frames is ambiguous, so identity.
+    """Measures of localisation of the primary networks, by the label of their data set ("Object-CXR", "LVOT").
 
     Attributes
     ----------
-    networks : label of a data set ("Object-CXR", "LVOT") -> name of its network.
-    rows : label -> DataFrame of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
-    froc : label -> DataFrame of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, of the first seed.
+    networks : names of the networks.
+    rows : frames of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
+    froc : frames of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, of the first seed.
     perturbed : number of units with insertion and deletion, first seed only.
-    missing : label -> reason why nothing is measured in this run.
+    missing : reason why nothing is measured in this run.
     """
 
     networks: dict[str, str]
@@ -62,15 +61,15 @@ def localised(study: Study, dataset: str, seed: int) -> Path:
     return _explained(study, "observe.localise", dataset, seed, **arguments)
 
 
-def froc_points(study: Study, dataset: str) -> Path:
+def froc_points(study: Study) -> Path:
     """Entry of the points of each method on all images of the test split, first seed."""
     arguments = {"split": "test", "tolerance": recipes.TOLERANCE}
-    return _explained(study, "detection.froc_points", dataset, _seeds(study, dataset)[0], **arguments)
+    return _explained(study, "detection.froc_points", DETECTED, _seeds(study, DETECTED)[0], **arguments)
 
 
-def froc_scores(study: Study, dataset: str) -> Path:
+def froc_scores(study: Study) -> Path:
     """Entry of the FROC score of each method, first seed."""
-    arguments = {"points": froc_points(study, dataset), "prepared": study.prepared(dataset), "split": "test"}
+    arguments = {"points": froc_points(study), "prepared": study.prepared(DETECTED), "split": "test"}
     return study.store.path(f"{MODULE}.detection.froc_scores", **arguments)
 
 
@@ -82,7 +81,7 @@ def jobs(study: Study) -> list[Job]:
         needs = (f"data:{dataset}", *(f"train:{name}" for name in names))
         work.append(Job(f"localise:{dataset}-{network}", partial(_measured, dataset=dataset), needs, (NOTEBOOK,)))
         if dataset == DETECTED:
-            work.append(Job(f"froc:{names[0]}", partial(_detected, dataset=dataset), needs[:2], (NOTEBOOK,)))
+            work.append(Job(f"froc:{names[0]}", _detected, needs[:2], (NOTEBOOK,)))
     return work
 
 
@@ -91,11 +90,10 @@ def read(study: Study) -> Localisation:
     reasons = {dataset: reason_not_possible(study, dataset) for dataset in recipes.IMAGES}
     networks = {dataset: network for dataset, network in study.primaries().items() if not reasons[dataset]}
     rows = {dataset: [read_frame(path / FRAME) for path in _measured(study, dataset)] for dataset in networks}
-    detected = [dataset for dataset in networks if dataset == DETECTED]
     return Localisation(
         networks={LABELS[dataset]: network for dataset, network in networks.items()},
         rows={LABELS[dataset]: pd.concat(frames, ignore_index=True) for dataset, frames in rows.items()},
-        froc={LABELS[dataset]: read_frame(froc_scores(study, dataset) / FRAME) for dataset in detected},
+        froc={LABELS[DETECTED]: read_frame(froc_scores(study) / FRAME)} if DETECTED in networks else {},
         perturbed=study.profile.perturbed,
         missing={LABELS[dataset]: reason for dataset, reason in reasons.items() if reason},
     )
@@ -104,13 +102,11 @@ def read(study: Study) -> Localisation:
 def export(study: Study, method: str) -> Path:
     """Write the predictions of the first training on Object-CXR in the format of the challenge, points by one method.
 
-    Returns
-    -------
-    folder of the two files, below the folder of all results.
+    Returns the folder of the two files, below the folder of all results.
     """
     network, seed = study.primaries()[DETECTED], _seeds(study, DETECTED)[0]
     predictions = read_frame(study.trained(DETECTED, network, seed) / "predictions.csv").query("split == 'test'")
-    points = read_frame(froc_points(study, DETECTED) / FRAME).query("method == @method").groupby("image")
+    points = read_frame(froc_points(study) / FRAME).query("method == @method").groupby("image")
     by_image = {name: list(rows.itertuples(index=False, name=None)) for name, rows in points[["probability", "x", "y"]]}
     images = predictions["image"].to_list()
     folder = study.store.folder.parent / "predictions" / f"{DETECTED}-{network}-s{seed}"
@@ -120,13 +116,12 @@ def export(study: Study, method: str) -> Path:
 
 
 def _measured(study: Study, dataset: str) -> Iterable[Path]:
-    if reason_not_possible(study, dataset):
-        return []
-    return [localised(study, dataset, seed) for seed in _seeds(study, dataset)]
+    possible = not reason_not_possible(study, dataset)
+    return [localised(study, dataset, seed) for seed in _seeds(study, dataset)] if possible else []
 
 
-def _detected(study: Study, dataset: str) -> Iterable[Path]:
-    return [] if reason_not_possible(study, dataset) else [froc_scores(study, dataset)]
+def _detected(study: Study) -> Iterable[Path]:
+    return [] if reason_not_possible(study, DETECTED) else [froc_scores(study)]
 
 
 def _seeds(study: Study, dataset: str) -> list[int]:
@@ -136,10 +131,6 @@ def _seeds(study: Study, dataset: str) -> list[int]:
 
 def _explained(study: Study, function: str, dataset: str, seed: int, **arguments) -> Path:
     network = study.primaries()[dataset]
-    return study.store.path(
-        f"{MODULE}.{function}",
-        prepared=study.prepared(dataset),
-        network=Network(network, "trained", seed, study.trained(dataset, network, seed) / "weights.pt"),
-        batch=study.profile.maps_batch,
-        **arguments,
-    )
+    weights = study.trained(dataset, network, seed) / "weights.pt"
+    arguments |= {"prepared": study.prepared(dataset), "batch": study.profile.maps_batch}
+    return study.store.path(f"{MODULE}.{function}", network=Network(network, "trained", seed, weights), **arguments)

@@ -5,10 +5,11 @@ import pandas as pd
 
 from xiqa import recipes
 from xiqa.metrics.intervals import crossed_mean, wilson
-from xiqa.paper.appendix.localisation.results import BASELINES, Localisation
+from xiqa.paper.appendix.localisation.results import Localisation
 from xiqa.paper.numbers import percent
 from xiqa.saliency.names import label, ordered
 
+BASELINES = ("random", "constant_point")  # last rows of a data set
 # Columns of `xiqa.paper.appendix.localisation.observe.localise` and their headings; all are shares.
 MEASURES = {
     "hit_usual": "pointing game",
@@ -21,22 +22,21 @@ MEASURES = {
     "insertion": "insertion",
     "deletion": "deletion",
 }
-FROC = "FROC"
-COLUMNS = [*MEASURES.values(), FROC]
 
 
 def localisation(results: Localisation) -> tuple[pd.DataFrame, str]:
     """Table of all measures: a row a data set and method."""
-    parts = []
+    rows = []
     for name, frame in results.rows.items():
-        means = measured(frame, results.froc.get(name))
-        means["cell"] = list(map(percent, means["mean"], means["low"], means["high"]))
-        table = means.pivot(index="method", columns="measure", values="cell").reindex(columns=COLUMNS)
-        methods = [*ordered(m for m in table.index if m not in BASELINES), *BASELINES]
-        table = table.reindex([method for method in methods if method in table.index]).rename(index=label)
-        parts.append(table.rename_axis("method").reset_index().assign(**{"data set": name}))
-    parts += [pd.DataFrame({"data set": [n], "method": [f"not run: {r}"]}) for n, r in results.missing.items()]
-    table = pd.concat(parts, ignore_index=True).fillna("-")
+        froc = results.froc[name].set_index("method") if name in results.froc else pd.DataFrame()
+        parts = dict(list(frame.groupby("method")))
+        methods = [*ordered(method for method in parts if method not in BASELINES), *BASELINES]
+        for method in [method for method in methods if method in parts]:
+            cells = {title: percent(*over_units(parts[method], column)) for column, title in MEASURES.items()}
+            cells["FROC"] = percent(*froc.loc[method, ["froc", "low", "high"]]) if method in froc.index else "-"
+            rows.append({"data set": name, "method": label(method)} | cells)
+    rows += [{"data set": name, "method": f"not run: {reason}"} for name, reason in results.missing.items()]
+    table = pd.DataFrame(rows, columns=["data set", "method", *MEASURES.values(), "FROC"]).fillna("-")
     networks = " and ".join(f"{network} on {name}" for name, network in results.networks.items())
     seeds = max(frame["seed"].nunique() for frame in results.rows.values())
     caption = (
@@ -46,28 +46,10 @@ def localisation(results: Localisation) -> tuple[pd.DataFrame, str]:
         "first seed, some methods). FROC is the mean sensitivity at 0.125 to 8 false positives an image, on all test "
         "images, for the positive class, with a bootstrap interval (first seed)."
     )
-    return table[["data set", "method", *COLUMNS]], caption
+    return table, caption
 
 
-def measured(frame: pd.DataFrame, froc: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Means of every measure: a row a method and measure, with the columns method, measure, mean, low, high.
-
-    Parameters
-    ----------
-    frame : rows of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
-    froc : rows of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, if there are any.
-    """
-    rows = [
-        {"method": method, "measure": name} | over_units(part, column)
-        for method, part in frame.groupby("method", sort=False)
-        for column, name in MEASURES.items()
-    ]
-    if froc is not None:
-        rows += froc.rename(columns={"froc": "mean"}).assign(measure=FROC).to_dict("records")
-    return pd.DataFrame(rows)
-
-
-def over_units(frame: pd.DataFrame, column: str) -> dict[str, float]:
+def over_units(frame: pd.DataFrame, column: str) -> tuple[float, float, float]:
     """Mean of a column over units and seeds, and its 95 % interval, cut to [0, 1]; seeds without a value are left out.
 
     Where all units agree on 0 or 1 the interval is Wilson's. A column of misses (``on_distractor``) has no value for
@@ -76,9 +58,9 @@ def over_units(frame: pd.DataFrame, column: str) -> dict[str, float]:
     units = frame.pivot_table(column, "unit", "seed", aggfunc="mean")
     units = units.mean(axis=1).to_frame() if column == "on_distractor" else units.dropna()
     if units.empty:
-        return dict.fromkeys(("mean", "low", "high"), np.nan)
+        return np.nan, np.nan, np.nan
     interval = crossed_mean(units.to_numpy())
     mean, low, high = units.to_numpy().mean(), *(np.clip(interval[end], 0, 1) for end in ("low", "high"))
     if mean in (0, 1) and not low < high:
         low, high = wilson(mean * len(units), len(units))
-    return {"mean": float(mean), "low": float(low), "high": float(high)}
+    return float(mean), float(low), float(high)
