@@ -35,7 +35,7 @@ def film(tmp_path):
 def test_a_film_is_answered_and_drawn(film, weights, tmp_path):
     classifiers = films.find_classifiers([film], weights=weights)
     assert list(classifiers) == ["film"]
-    summary = films.explain_files([film], tmp_path / "out", classifiers, report=lambda _: None)
+    summary = films.explain_files([film], tmp_path / "out", classifiers)
     assert list(summary.columns) == COLUMNS
     assert np.isnan(summary["uncertainty"].iloc[0])
     row = summary.iloc[0]
@@ -68,17 +68,17 @@ def test_a_bad_file_is_one_row_and_stops_nothing(film, weights, tmp_path, capsys
     assert "broken.png" in capsys.readouterr().out
 
 
-def test_the_printed_probability_is_named(film, weights, tmp_path, monkeypatch):
+def test_the_printed_probability_is_named(film, weights, tmp_path, monkeypatch, capsys):
     """It is p(foreign object) also where no foreign object is predicted."""
-    titles, sentences = [], []
+    titles = []
     monkeypatch.setattr(films, "_draw", lambda *arguments: titles.append(arguments[-1]))
     bias = torch.tensor([3.0, 0.0])
-    classifier = films.find_classifier(weights=weights)
+    classifier = films.load_classifier(weights)
     classifier.model.fc.weight.data.zero_()
     classifier.model.fc.bias.data.copy_(bias)
-    films.explain_files([film], tmp_path / "out", {"film": classifier}, report=sentences.append)
+    films.explain_files([film], tmp_path / "out", {"film": classifier})
     assert titles == [f"film.png: no foreign object, p(foreign object) = {float(bias.softmax(0)[1]):.2f}"]
-    assert "no foreign object, p(foreign object) = 0.047" in sentences[0]
+    assert "no foreign object, p(foreign object) = 0.047" in capsys.readouterr().out
 
 
 def test_two_files_of_one_name_get_two_folders(film, weights, tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_two_files_of_one_name_get_two_folders(film, weights, tmp_path, monkeypa
     other.parent.mkdir()
     other.write_bytes(film.read_bytes())
     classifiers = films.find_classifiers([film, other], weights=weights)
-    summary = films.explain_files([film, other], tmp_path / "out", classifiers, report=lambda _: None)
+    summary = films.explain_files([film, other], tmp_path / "out", classifiers)
     assert summary["folder"].nunique() == 2
 
 
@@ -105,25 +105,24 @@ def test_a_file_that_is_no_weights_file_is_refused(content, tmp_path):
     path = tmp_path / "weights.pt"
     path.write_bytes(content)
     with pytest.raises(BadInput, match="weights"):
-        films.find_classifier(weights=path)
+        films.load_classifier(path)
 
 
 def finish(results, run, function, name, recipe, weights, age):
-    """An entry of a store as a finished training leaves it."""
+    """An entry of a store as a finished training leaves it, ``age`` seconds ago."""
     entry = results / run / "store" / function / name / "entry.json"
     entry.parent.mkdir(parents=True)
     entry.write_text(json.dumps({"key": {"arguments": {"recipe": recipe}}}))
     os.utime(entry, (1e9 - age, 1e9 - age))
-    entry.with_name("weights.pt").write_bytes(weights.read_bytes())
+    if weights:
+        entry.with_name("weights.pt").write_bytes(weights.read_bytes())
+    return entry
 
 
 def test_the_newest_run_answers(tmp_path, monkeypatch, weights):
     monkeypatch.setenv("XIQA_RESULTS", str(tmp_path))
-    for age, run, network, seed in (
-        (0, "smoke", "resnet18", 0),
-        (9, "quick", "resnet34", 0),
-        (5, "quick", "resnet34", 1),
-    ):
+    runs = (0, "smoke", "resnet18", 0), (9, "quick", "resnet34", 0), (5, "quick", "resnet34", 1)
+    for age, run, network, seed in runs:
         recipe = {"dataset": "object_cxr", "network": network, "seed": seed}
         finish(tmp_path, run, "train_classifier", f"{network}{seed}", recipe, weights, age)
     assert "run quick" in films.find_classifier().origin
@@ -131,6 +130,24 @@ def test_the_newest_run_answers(tmp_path, monkeypatch, weights):
     assert "run smoke" in films.find_classifier("smoke").origin
     with pytest.raises(BadInput, match="profile paper"):
         films.find_classifier("paper")
+
+
+def test_the_first_arm_of_the_newest_run_answers(tmp_path):
+    entries = []
+
+    def newest(*added):
+        for run, arm, seed, age in added:
+            recipe = {"arm": arm, "seed": seed}
+            entries.append(finish(tmp_path, run, "train_volumes", f"{arm}{seed}", recipe, None, age))
+        entry = films.newest_training(entries, "volume")
+        return entry and (entry.parents[3].name, entry.parent.name)
+
+    assert newest() is None
+    assert newest(("quick", "priming", 0, 0), ("quick", "ramp", 1, 0)) is None
+    assert newest(("quick", "ramp", 0, 90)) == ("quick", "ramp0")
+    assert newest(("paper", "baseline", 0, 50)) == ("paper", "baseline0")
+    assert newest(("paper", "focal", 0, 10)) == ("paper", "focal0")
+    assert newest(("paper", "ramp", 0, 70)) == ("paper", "ramp0")
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +224,6 @@ REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "object_cxr" / "image
 @pytest.mark.skipif(not REAL.is_file(), reason="XIQA_REAL_DATA names no folder with a real film")
 def test_a_real_film_is_explained_by_every_method(weights, tmp_path):
     classifiers = films.find_classifiers([REAL], weights=weights)
-    summary = films.explain_files([REAL], tmp_path, classifiers, report=lambda _: None)
+    summary = films.explain_files([REAL], tmp_path, classifiers)
     assert summary["status"].tolist() == ["ok"]
     assert len(list((tmp_path / "09361").glob("*.png"))) == len(saliency.ALL) + 1

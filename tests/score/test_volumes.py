@@ -11,7 +11,7 @@ from xiqa import models, uncertainty
 from xiqa.data.files.volumes import load_volume
 from xiqa.data.geometry import Volume, preprocess
 from xiqa.score import volumes
-from xiqa.score.volumes import VolumeClassifier, explain_volume, newest_training
+from xiqa.score.volumes import VolumeClassifier, explain_volume
 
 SHAPE = (32, 32, 32)
 AFFINE = np.array([[2.0, 0, 0, -40], [0, 2, 0, -30], [0, 0, 3, -20], [0, 0, 0, 1]])
@@ -67,41 +67,14 @@ def test_a_constant_map_has_no_maximum(model, volume, tmp_path, monkeypatch):
     assert (tmp_path / "planes.png").is_file()
 
 
-def test_the_first_arm_of_the_newest_run_answers(tmp_path):
-    entries = []
-
-    def add(run, arm, seed, age):
-        path = tmp_path / run / "store" / "train_volumes" / f"{arm}{seed}" / "entry.json"
-        path.parent.mkdir(parents=True)
-        path.touch()
-        os.utime(path, (1e9 - age, 1e9 - age))
-        entries.append((path, {"arm": arm, "seed": seed}))
-        return path
-
-    assert newest_training(entries) is None
-    add("quick", "priming", 0, 0)
-    add("quick", "ramp", 1, 0)
-    assert newest_training(entries) is None
-    old = add("quick", "ramp", 0, 90)
-    assert newest_training(entries) == old
-    baseline = add("paper", "baseline", 0, 50)
-    assert newest_training(entries) == baseline
-    focal = add("paper", "focal", 0, 10)
-    assert newest_training(entries) == focal
-    assert newest_training([*entries, *[(p, r) for p, r in entries if r["arm"] == "ramp"]]) == focal
-    ramp = add("paper", "ramp", 0, 70)
-    assert newest_training(entries) == ramp
-
-
 REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "mri"
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="XIQA_REAL_DATA names no folder with mri")
 @pytest.mark.parametrize("name", ["ch2", "chris_PD"])
 def test_real_heads_are_scored_and_pictured(model, tmp_path, name):
-    row = explain_volume(
-        load_volume(REAL / f"{name}.nii.gz"), Path(name), tmp_path, VolumeClassifier(model, SHAPE, "test")
-    )
+    volume = load_volume(REAL / f"{name}.nii.gz")
+    row = explain_volume(volume, Path(name), tmp_path, VolumeClassifier(model, SHAPE, "test"))
     assert row["status"] == "ok"
     assert 0 <= row["probability"] <= 1
     assert (tmp_path / "planes.png").stat().st_size > 50_000

@@ -17,20 +17,13 @@ CLASSES, REVIEW = ("clean", "artifact"), "review"
 SAMPLES = 100  # Monte Carlo dropout, as in the paper; through the trunk once, they cost little more than one
 SEED = 0
 METHOD = "normgrad_scaling_combined"
-# The training of a run that is used: the study's own method first.
-ARMS = ("ramp", "primed", "focal", "class_weights", "balanced", "flips", "baseline")
 
 
 @dataclass(frozen=True)
 class VolumeClassifier:
-    """A trained network for volumes.
+    """A trained network: (X, Y, Z) of its input, a phrase on where it comes from, and the limit of review.
 
-    Attributes
-    ----------
-    model : the network.
-    shape : (X, Y, Z) of its input.
-    origin : a phrase on where it comes from.
-    review_above : mutual information in nats above which a scan goes to review; None without such a threshold.
+    ``review_above`` is the mutual information in nats above which a scan goes to review; None: no scan does.
     """
 
     model: torch.nn.Module
@@ -39,25 +32,12 @@ class VolumeClassifier:
     review_above: float | None = None
 
 
-def newest_training(entries: list[tuple[Path, dict]]) -> Path | None:
-    """Choose, out of (entry of a training, its recipe), seed 0 of the newest run, the first of ``ARMS``."""
-    times = {path: path.stat().st_mtime for path, _ in entries}
-    ranks = {path: ARMS.index(r["arm"]) for path, r in entries if r["seed"] == 0 and r["arm"] in ARMS}
-    if not ranks:
-        return None
-    run = max(ranks, key=times.get).parents[3]
-    return min((path for path in ranks if path.parents[3] == run), key=lambda path: (ranks[path], -times[path]))
-
-
 def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeClassifier) -> dict:
     """Score one scan, and write ``planes.png`` and ``answer.csv`` into ``folder``.
 
     The probability of an artifact is the mean over 100 Monte Carlo dropout samples; the uncertainty is their mutual
     information in nats. The map explains the likelier class (NormGrad, all layers multiplied), in voxels of the scan.
-
-    Returns
-    -------
-    dict with status, reason, message (notes on the file), predicted (clean, artifact or review), probability,
+    Returns status, reason and message (notes on the file), predicted (clean, artifact or review), probability,
     uncertainty, folder.
     """
     inputs = torch.from_numpy(preprocess(volume, classifier.shape))[None]
@@ -79,16 +59,10 @@ def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeC
     explained = f"{METHOD_NAMES[METHOD]} for '{CLASSES[likely]}'" + (": constant, no maximum" if flat else "")
     _draw(volume, heat, tuple(map(int, peak)), folder / "planes.png", title, explained)
     status = {"status": "ok"}
-    if volume.notes:
-        reason = volume.notes[0].partition(":")[0]
-        status = {"status": "warning", "reason": reason, "message": "; ".join(volume.notes)}
-    return {
-        **status,
-        "predicted": predicted,
-        "probability": round(probability, 4),
-        "uncertainty": round(information, 4),
-        "folder": str(folder),
-    }
+    if notes := volume.notes:
+        status = {"status": "warning", "reason": notes[0].partition(":")[0], "message": "; ".join(notes)}
+    numbers = {"probability": round(probability, 4), "uncertainty": round(information, 4)}
+    return {**status, "predicted": predicted, **numbers, "folder": str(folder)}
 
 
 def _draw(volume: Volume, heat: np.ndarray, peak: tuple[int, int, int], path: Path, title: str, below: str) -> None:

@@ -2,9 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from sklearn.metrics import average_precision_score
 
 from xiqa import models, saliency
-from xiqa.paper.appendix.explained_mri import observe, tables, truth
+from xiqa.paper.appendix.explained_mri import UNTRAINED, observe, tables, truth
+from xiqa.paper.appendix.explained_mri.observe import score
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_rows_are_those_of_explain_scan_by_scan(observed, prepared, weights, wor
 
 def test_baselines_use_the_scan_and_no_network(prepared, masks):
     rows = observe.baselines(prepared, masks(), "test")
-    assert rows["method"].to_list() == list(observe.BASELINES) * 2
+    assert rows["method"].to_list() == ["random", "centre", "gradient_magnitude"] * 2
     assert rows["probability"].isna().all()
     centre = rows[rows["method"] == "centre"]
     assert (centre[["x", "y", "z"]].to_numpy() == (18, 17, 13)).all()  # of the scan, not of the padded input
@@ -82,7 +87,7 @@ def test_without_weights_the_network_is_drawn_from_its_seed(prepared, masks):
     pd.testing.assert_frame_equal(first, observe.observe(seed=0, **arguments))
     other = observe.observe(seed=1, **arguments)
     assert (first["probability"] != other["probability"]).all()
-    assert set(first["state"]) == {observe.UNTRAINED}
+    assert set(first["state"]) == {UNTRAINED}
     torch.manual_seed(5)
     assert torch.equal(state, torch.random.get_rng_state())  # the global generator is left as it was
 
@@ -92,4 +97,37 @@ def test_a_split_without_masks_gives_empty_tables(prepared, masks, weights):
     observed = observe.observe(prepared, entry, weights, "vggnet3d", 0, "val", ["gradcam"], 2)
     assert len(observed) == len(observe.baselines(prepared, entry, "val")) == 0
     assert {"hit", "chance", "seed", "method", "image"} <= set(observed.columns)
-    assert tables.summary(observed).empty
+    assert len(tables.explained(observed)[0]) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_score_is_what_brute_force_finds(seed):
+    rng = np.random.default_rng(seed)
+    heat, mask = np.round(rng.random((4, 5, 3)), 1), rng.random((4, 5, 3)) < 0.15
+    mask[tuple(rng.integers((4, 5, 3)))] = True
+    scores = score(heat, mask)
+    peak = next(place for place in np.ndindex(heat.shape) if heat[place] == heat.max())
+    away = cdist(np.argwhere(np.ones(heat.shape)), np.argwhere(mask)).min(1).reshape(heat.shape)
+    assert (scores["x"], scores["y"], scores["z"]) == peak
+    assert scores["distance"] == pytest.approx(away[peak])
+    assert scores["hit"] == (away[peak] < 1)
+    tied = heat == heat.max()
+    assert scores["tied"] == tied.sum()
+    assert scores["hit_tied"] == pytest.approx((away[tied] < 1).mean())
+    assert scores["chance"] == scores["share"] == pytest.approx(mask.mean())
+    assert scores["average_precision"] == pytest.approx(average_precision_score(mask.ravel(), heat.ravel()))
+    assert scores["energy"] == pytest.approx(heat[mask].sum() / heat.sum())
+
+
+def test_a_constant_map_has_no_verdict():
+    flat = score(np.ones((3, 3, 3)), np.eye(3, dtype=bool)[None].repeat(3, 0))
+    assert flat["degenerate"]
+    assert np.isnan([flat["hit"], flat["hit_tied"], flat["distance"], flat["average_precision"], flat["energy"]]).all()
+    assert (flat["x"], flat["y"], flat["z"]) == (-1, -1, -1)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((2, 2, 2), bool), np.ones((3, 2, 2), bool)])
+def test_an_empty_mask_and_one_of_another_shape_are_refused(mask):
+    with pytest.raises(ValueError, match="give one volume of each, and a mask that is not empty"):
+        score(np.ones((2, 2, 2)), mask)

@@ -45,7 +45,7 @@ def test_few_samples_are_compared_with_the_other_half():
 
 def test_udm_and_dffmr_run_from_everything_to_nothing():
     (val, _), (test, _) = answers(100, 30, 0), answers(150, 50, 1)
-    curves = figures.flag_curves(EnrichedTestSet(test, draws=2), val, test, "mutual_information", 0.1)
+    curves = figures.flag_curves(EnrichedTestSet(test, draws=2), val, test)
     plain = curves[curves["eta"] == "no referral"]
     assert plain["dffmr"].max() == pytest.approx(100)
     assert (plain["dffmr"].min(), plain["udm"].max()) == pytest.approx((0, 2))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from xiqa import pictures
-from xiqa.paper.appendix.explained_mri.examples import FAMILIES, METHOD, Example
+from xiqa.paper.appendix.explained_mri import PRIMARY
+from xiqa.paper.appendix.explained_mri.examples import FAMILIES, Example
 from xiqa.saliency.names import METHOD_NAMES
 
 COLUMNS = 2  # scans side by side
@@ -21,11 +22,8 @@ RIM = 3  # voxels around a mask that is outlined; gaps up to four voxels wide ar
 def saliency(records: pd.DataFrame, examples: Sequence[Example], name: str) -> tuple[Figure, pd.DataFrame, str]:
     """Single scans with their maps, peaks and changed voxels.
 
-    Parameters
-    ----------
-    records : image, label, artifact, artifact_type, contrast and probability of the scans.
-    examples : the scans in the same order.
-    name : name of the training.
+    ``records`` has image, label, artifact, artifact_type, contrast and probability of the scans, in the order of the
+    examples; ``name`` is that of the training.
     """
     titles = [title(record, example) for (_, record), example in zip(records.iterrows(), examples, strict=True)]
     peaks = [
@@ -34,7 +32,7 @@ def saliency(records: pd.DataFrame, examples: Sequence[Example], name: str) -> t
     ]
     about = records[["image", "label", "artifact", "probability"]].reset_index(drop=True)
     caption = (
-        f"{METHOD_NAMES[METHOD]} for the class artifact, {name}: of each local kind of artifact (at most {FAMILIES}, "
+        f"{METHOD_NAMES[PRIMARY]} for the class artifact, {name}: of each local kind of artifact (at most {FAMILIES}, "
         "those that change least) the test scan of highest probability, and the clean scan of lowest. Outline: changed "
         "voxels, gaps of up to four voxels closed; cross: the maximum of the map, faint in planes that do not hold it. "
         f"{len(examples)} scans."
@@ -75,21 +73,14 @@ def draw(examples: Sequence[Example], titles: Sequence[str]) -> Figure:
 
 def _mark(row: NDArray, example: Example) -> None:
     """Outline the changed voxels in the three planes of a row, and put the cross at the map's maximum."""
-    peak, planes, flat = example.peak, example.planes, example.degenerate
+    peak, planes, mask = example.peak, example.planes, example.mask
     for normal, (ax, (across, up)) in enumerate(zip(row, ((1, 2), (0, 2), (0, 1)), strict=True)):
         ax.lines[0].set_data([peak[across]], [peak[up]])
-        ax.lines[0].set_visible(not flat)
+        ax.lines[0].set_visible(not example.degenerate)
         ax.lines[0].set_alpha(1.0 if peak[normal] == planes[normal] else ELSEWHERE)
-        if example.mask is not None:
-            inside = _closed(example.mask.take(planes[normal], axis=normal).T)
+        plane = None if mask is None else mask.take(planes[normal], axis=normal).T
+        if plane is not None and plane.any():
+            # Without its narrow gaps: stripes and noise would be all outline. The rim closes it at the scan's edge.
+            inside = ndimage.binary_closing(np.pad(plane, RIM), iterations=RIM - 1)
             across_at, up_at = (np.arange(side) - RIM for side in inside.shape[::-1])
-            if inside.any():
-                ax.contour(across_at, up_at, inside, levels=[0.5], colors=pictures.ANNOTATION, linewidths=0.8)
-
-
-def _closed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A plane of the mask without its narrow gaps: stripes and noise would be all outline.
-
-    A rim of voxels outside closes the outline where the change reaches the edge of the scan.
-    """
-    return ndimage.binary_closing(np.pad(inside, RIM), iterations=RIM - 1)
+            ax.contour(across_at, up_at, inside, levels=[0.5], colors=pictures.ANNOTATION, linewidths=0.8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from xiqa.paper.appendix.explained_mri import METHODS, PRIMARY
 from xiqa.paper.mri import results as mri
 from xiqa.paper.study import Job, Study
 from xiqa.store.files import read_frame
@@ -39,11 +40,6 @@ class ExplainedMri:
     examples: list["Example"]
 
 
-def trained(study: Study) -> list[str]:
-    """Names of the trainings that are explained: those of the arm with data-ramping, one a seed."""
-    return study.runs("ramp")
-
-
 def masks(study: Study) -> Path:
     """Entry of the changed voxels of the test scans."""
     root = {"root": partial(_root, study)}
@@ -52,18 +48,12 @@ def masks(study: Study) -> Path:
 
 def observed(study: Study, name: str) -> Path:
     """Entry of the scored maps of a training."""
-    from xiqa.paper.appendix.explained_mri.observe import METHODS
-
-    recipe, weights = study.recipe(name), study.train(name) / "weights.pt"
-    return _observed(study, weights=weights, network=recipe.network, seed=recipe.seed, methods=list(METHODS))
+    return _observed(study, name, study.train(name) / "weights.pt", study.recipe(name).seed, METHODS)
 
 
 def untrained(study: Study, seed: int) -> Path:
     """Entry of the scored maps of a network that was never trained."""
-    from xiqa.paper.appendix.explained_mri.observe import PRIMARY
-
-    network = study.recipe(trained(study)[0]).network
-    return _observed(study, weights=None, network=network, seed=seed, methods=[PRIMARY])
+    return _observed(study, study.runs("ramp")[0], None, seed, [PRIMARY])
 
 
 def baselines(study: Study) -> Path:
@@ -78,41 +68,32 @@ def shown(study: Study) -> pd.DataFrame:
     from xiqa.paper.appendix.explained_mri.observe import masked
     from xiqa.paper.mri.answers import answers
 
-    samples = mri.samples_entry(study, trained(study)[0], SPLIT)
+    samples = mri.samples_entry(study, study.runs("ramp")[0], SPLIT)
     test = answers(samples, study.data("mri").records(SPLIT))
     return test.loc[choose(test, masked(masks(study)))].reset_index(drop=True)
 
 
 def examples(study: Study) -> Path:
     """Entry of the maps of the scans that are shown."""
-    name, paths = trained(study)[0], shown(study)["path"].to_list()
-    recipe, root = study.recipe(name), {"root": partial(_root, study, paths)}
-    return study.store.path(
-        f"{MODULE}.examples.explain",
-        weights=study.train(name) / "weights.pt",
-        network=recipe.network,
-        shape=list(study.data_sets["mri"].shape),
-        paths=paths,
-        unkeyed=root,
-        data=study.data_sets["mri"].fingerprint,
-    )
+    name, paths, data = study.runs("ramp")[0], shown(study)["path"].to_list(), study.data_sets["mri"]
+    arguments = {"weights": study.train(name) / "weights.pt", "network": study.recipe(name).network}
+    arguments |= {"shape": list(data.shape), "paths": paths, "data": data.fingerprint}
+    return study.store.path(f"{MODULE}.examples.explain", unkeyed={"root": partial(_root, study, paths)}, **arguments)
 
 
 def jobs(study: Study) -> list[Job]:
-    """Masks, maps of each network, baselines, and maps of the scans that are shown."""
-    data, truth, names = "data:mri", "explain:mri-masks", trained(study)
+    """Masks, maps of each network with data-ramping, baselines, and maps of the scans that are shown."""
+    data, truth, names = "data:mri", "explain:mri-masks", study.runs("ramp")
     made = [
         Job(truth, masks, (data,), NOTEBOOKS),
         Job("explain:mri-baselines", baselines, (data, truth), NOTEBOOKS),
         Job("explain:mri-examples", examples, (f"sample:{names[0]}-{SPLIT}", truth), NOTEBOOKS),
     ]
-    made += [
-        Job(f"explain:{name}", partial(observed, name=name), (truth, f"train:{name}"), NOTEBOOKS) for name in names
-    ]
-    made += [
-        Job(f"explain:mri-untrained-s{seed}", partial(untrained, seed=seed), (data, truth), NOTEBOOKS)
-        for seed in range(study.profile.heads)
-    ]
+    for name in names:
+        made.append(Job(f"explain:{name}", partial(observed, name=name), (truth, f"train:{name}"), NOTEBOOKS))
+    for seed in range(study.profile.heads):
+        entry = partial(untrained, seed=seed)
+        made.append(Job(f"explain:mri-untrained-s{seed}", entry, (data, truth), NOTEBOOKS))
     return made
 
 
@@ -120,18 +101,21 @@ def read(study: Study) -> ExplainedMri:
     """Read all entries of the chapter, computing what is missing."""
     from xiqa.paper.appendix.explained_mri.examples import read as read_examples
 
-    entries = [observed(study, name) for name in trained(study)]
+    entries = [observed(study, name) for name in study.runs("ramp")]
     # An untrained network has no classes: seeds give its spread.
     entries += [*(untrained(study, seed) for seed in range(study.profile.heads)), baselines(study)]
     parts = [read_frame(entry / FRAME) for entry in entries]
     maps = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     records = shown(study)
     paths = records["path"].to_list()
-    pictured = read_examples(examples(study), paths, _root(study, paths))
-    return ExplainedMri(maps, trained(study)[0], records, pictured)
+    return ExplainedMri(
+        maps, study.runs("ramp")[0], records, read_examples(examples(study), paths, _root(study, paths))
+    )
 
 
-def _observed(study: Study, **arguments: object) -> Path:
+def _observed(study: Study, name: str, weights: Path | None, seed: int, methods: Sequence[str]) -> Path:
+    """Entry of the maps of the network of a training; without weights it is drawn from the seed."""
+    arguments = {"network": study.recipe(name).network, "weights": weights, "seed": seed, "methods": list(methods)}
     arguments |= {"prepared": study.prepared("mri"), "masks": masks(study), "split": SPLIT}
     return study.store.path(f"{MODULE}.observe.observe", batch=study.profile.maps_batch, **arguments)
 

@@ -30,15 +30,10 @@ def masks(folder: Path, prepared: Path, root: Path, split: str) -> None:
     those of whose mask nothing is left, are left out; a mask that cannot be read, or is not of its scan's grid, is
     left out with a warning.
 
-    Writes ``masks.npy``, bool (n, X, Y, Z), and ``rows.csv``, a row a mask: ``row`` (place in the split), image, path,
+    Writes ``masks.npy``, bool (n, X, Y, Z), and ``rows.csv``, a row a mask: ``row`` (place in the split), path, image,
     subject, label (0 where an artifact is so mild that the simulated rater calls the scan clean), artifact (family),
-    contrast, severity, ``changed`` (share of the scan's voxels, in [0, 1]), and ``filled_x``, ``filled_y``,
-    ``filled_z``: the part of the input, from 0 on, that the scan fills.
-
-    Parameters
-    ----------
-    prepared : entry of checked and preprocessed volumes.
-    root : folder of the data set.
+    contrast, severity, ``changed`` (share of the scan's voxels), and ``filled_x``, ``filled_y``, ``filled_z``: the part
+    of the input, from 0 on, that the scan fills.
     """
     data = drawn.read_volumes(prepared)
     records, rows, kept = data.records(split), [], []

@@ -65,10 +65,8 @@ def localise(
 
     Returns
     -------
-    DataFrame, a row an image and method: image, unit, method, probability (of the positive class), predicted, energy,
-    iou_best, average_precision (these three against the usual truth), on_distractor, hit_usual, hit_silhouette,
-    hit_causal (1, 0), insertion, deletion (areas), network, seed, split. NaN for a degenerate map, a truth that is
-    absent or empty, and a measure that is not computed.
+    DataFrame, a row an image and method: image, unit, probability (of the positive class), predicted, method, those of
+    `measures`, insertion, deletion (areas), network, seed, split; NaN for a measure that is not computed.
     """
     explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], rule.tolerance)
     data, masks = explainer.data, Truths(truths)
@@ -95,7 +93,9 @@ def localise(
 def measures(maps: Tensor, masks: Mapping[str, NDArray[np.bool_]], rule: Rule, threshold: float | None) -> pd.DataFrame:
     """Measures of maps (B, H, W) against truths (name -> (B, H, W) bool) that need no network; see `localise`.
 
-    ``on_distractor``: of the peaks that miss the usual truth, 1 for those on metal without annotation, else 0.
+    Columns energy, iou_best and average_precision against the usual truth; on_distractor (of the peaks that miss the
+    usual truth, 1 for those on metal without annotation, else 0); hit_usual, hit_silhouette and hit_causal (1, 0). NaN
+    for a degenerate map, and for a truth that is absent or empty.
     """
     usual, absent = masks["usual"], np.full(len(maps), np.nan)
     smoothed = pointing_game.smooth(maps, rule.sigma, rule.size)

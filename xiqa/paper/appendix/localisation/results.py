@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from xiqa import recipes
-from xiqa.paper.appendix.localisation import files
 from xiqa.paper.arguments import Network
 from xiqa.paper.pointing_game.results import LABELS, RULE, reason_not_possible
 from xiqa.paper.study import Job, Study
-from xiqa.store.files import read_frame
+from xiqa.store.files import read_frame, write_frame
 from xiqa.store.store import FRAME
 
 MODULE = "xiqa.paper.appendix.localisation"
@@ -40,25 +40,16 @@ class Localisation:
     missing: dict[str, str]
 
 
-def truths(study: Study, dataset: str) -> Path:
-    """Entry of the masks: annotation, and the further truths of embedded data."""
-    arguments = {"prepared": study.prepared(dataset), "dataset": dataset, "split": "test"}
-    root = study.data_sets[dataset].root
-    return study.store.path(f"{MODULE}.truths.write_truths", unkeyed={"root": root}, **arguments)
-
-
-def iou_thresholds(study: Study, dataset: str) -> Path:
-    """Entry of the threshold of each method with the highest IoU on validation, first seed."""
-    arguments = {"split": "val", "tolerance": recipes.TOLERANCE}
-    return _explained(study, "observe.iou_thresholds", dataset, _seeds(study, dataset)[0], **arguments)
-
-
 def localised(study: Study, dataset: str, seed: int) -> Path:
-    """Entry of all measures but FROC, of one seed; insertion and deletion of the first seed only."""
-    perturbed = recipes.PERTURBED if seed == _seeds(study, dataset)[0] else ()
-    arguments = {"truths": truths(study, dataset), "thresholds": iou_thresholds(study, dataset), "rule": RULE}
-    arguments |= {"split": "test", "perturbed": dict.fromkeys(perturbed, study.profile.perturbed)}
-    return _explained(study, "observe.localise", dataset, seed, **arguments)
+    """Entry of all measures but FROC, of one seed; thresholds of IoU, insertion and deletion of the first seed only."""
+    first, split, root = _seeds(study, dataset)[0], {"split": "test"}, {"root": study.data_sets[dataset].root}
+    masks, thresholds = {"prepared": study.prepared(dataset), "dataset": dataset}, {"tolerance": recipes.TOLERANCE}
+    arguments = {
+        "truths": study.store.path(f"{MODULE}.truths.write_truths", **masks, **split, unkeyed=root),
+        "thresholds": _explained(study, "observe.iou_thresholds", dataset, first, **thresholds, split="val"),
+        "perturbed": dict.fromkeys(recipes.PERTURBED if seed == first else (), study.profile.perturbed),
+    }
+    return _explained(study, "observe.localise", dataset, seed, rule=RULE, **arguments, **split)
 
 
 def froc_points(study: Study) -> Path:
@@ -106,13 +97,33 @@ def export(study: Study, method: str) -> Path:
     """
     network, seed = study.primaries()[DETECTED], _seeds(study, DETECTED)[0]
     predictions = read_frame(study.trained(DETECTED, network, seed) / "predictions.csv").query("split == 'test'")
-    points = read_frame(froc_points(study) / FRAME).query("method == @method").groupby("image")
-    by_image = {name: list(rows.itertuples(index=False, name=None)) for name, rows in points[["probability", "x", "y"]]}
-    images = predictions["image"].to_list()
+    points = read_frame(froc_points(study) / FRAME).query("method == @method")
     folder = study.store.folder.parent / "predictions" / f"{DETECTED}-{network}-s{seed}"
-    listed = [by_image.get(image, []) for image in images]
-    files.write_predictions(folder, images, predictions["probability"].to_list(), listed)
+    write_predictions(folder, predictions, points)
     return folder.relative_to(study.store.folder.parents[2])
+
+
+def write_predictions(folder: Path, predictions: pd.DataFrame, points: pd.DataFrame) -> None:
+    """Write ``prediction_classification.csv`` and ``prediction_localization.csv`` of the Object-CXR challenge.
+
+    ``predictions`` has image and probability, ``points`` image, probability, x, y (original pixels). Each file is
+    complete or not at all, and has the columns image_path and prediction, one line an image: the probability of a
+    foreign object, or ``probability x y;probability x y`` (nothing where there is no point). Numbers are written to the
+    last bit; ValueError for one that is not finite, and for an image that is named twice.
+    """
+    values = points[["probability", "x", "y"]].to_numpy(float)
+    if predictions["image"].duplicated().any():
+        raise ValueError("an image is named twice: pass each image once")
+    if not np.isfinite(predictions["probability"]).all() or not np.isfinite(values).all():
+        raise ValueError("a prediction must be a finite number")
+    texts = [" ".join(map(repr, point)) for point in values.tolist()]
+    lines = pd.Series(texts, index=points["image"], dtype=object).groupby(level=0).agg(";".join)
+    for task, column in (
+        ("classification", list(map(repr, predictions["probability"].astype(float).to_list()))),
+        ("localization", [lines.get(image, "") for image in predictions["image"]]),
+    ):
+        frame = pd.DataFrame({"image_path": predictions["image"].to_list(), "prediction": column})
+        write_frame(frame, folder / f"prediction_{task}.csv")
 
 
 def _measured(study: Study, dataset: str) -> Iterable[Path]:

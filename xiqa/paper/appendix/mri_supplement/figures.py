@@ -1,12 +1,11 @@
-"""Figures of the supplement to the MRI study: learning rates, confusion matrices, ROC curves, UDM against DFFMR."""
+"""Figures: learning rates, confusion matrices, ROC curves, UDM against DFFMR."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
@@ -15,6 +14,7 @@ from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper.mri.arms import Arms
 from xiqa.paper.mri.referral import Referral
 
+REVIEWED = f"{100 * recipes.REVIEW_SHARE:.0f} % of validation"
 ZOOM = 0.25  # false positive rate up to which ROC curves are shown again, larger
 
 
@@ -36,10 +36,12 @@ def learning_rate(range_test: pd.DataFrame, rates: tuple[float, float]) -> tuple
 def confusion(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
     """A confusion matrix of the test scans for each arm (first seed), and for the scans that referral keeps."""
     labels, way = arms.test_set.labels, arms.referred[0][1]
-    flagged = {"all clean": np.zeros(len(labels), bool)} | {name: arm.flagged for name, arm in arms.first_seeds.items()}
-    rows = [_counts(name, labels, decision) for name, decision in flagged.items()]
-    rows.append(_counts("ramp, kept after referral", labels[way.kept], way.flagged[way.kept]))
-    data = pd.DataFrame(rows)
+    decisions = {"all clean": (labels, np.zeros(len(labels), bool))}
+    decisions |= {name: (labels, arm.flagged) for name, arm in arms.first_seeds.items()}
+    decisions["ramp, kept after referral"] = labels[way.kept], way.flagged[way.kept]
+    counts = {name: metrics.detection(*pair) for name, pair in decisions.items()}
+    cells = ("tn", "fp", "fn", "tp")
+    data = pd.DataFrame([{"setting": name} | {cell: int(n[cell]) for cell in cells} for name, n in counts.items()])
     caption = (
         "Confusion matrices of the enriched test split (scans, not reweighted), first seed of each arm, dropout off, "
         f"threshold by Youden's J on validation: {arms.counts.rpartition(',')[0]}. Shade: share of the true class; the "
@@ -48,26 +50,19 @@ def confusion(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
     return _draw_confusion(data), data, caption
 
 
-def _counts(setting: str, labels: np.ndarray, flagged: np.ndarray) -> dict[str, object]:
-    cells = metrics.detection(labels, flagged)
-    return {"setting": setting} | {cell: int(cells[cell]) for cell in ("tn", "fp", "fn", "tp")}
-
-
 def _draw_confusion(counts: pd.DataFrame) -> Figure:
     columns = min(4, len(counts))
     rows = -(-len(counts) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows), squeeze=False)
     for ax in axes.flat[len(counts) :]:
         ax.set_axis_off()
-    for ax, row in zip(axes.flat, counts.to_dict("records"), strict=False):
-        cells = np.array([[row["tn"], row["fp"]], [row["fn"], row["tp"]]], dtype=float)
+    for ax, (setting, *cells) in zip(axes.flat, counts.itertuples(index=False), strict=False):
+        cells = np.reshape(cells, (2, 2)).astype(float)
         shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-        text = [
-            [f"{int(n)}\n{100 * s:.1f} %" for n, s in zip(*parts, strict=True)]
-            for parts in zip(cells, shares, strict=True)
-        ]
-        sns.heatmap(shares, annot=text, fmt="", vmin=0, vmax=1, cmap="Blues", cbar=False, ax=ax, annot_kws={"size": 8})
-        ax.set_title(row["setting"], fontsize=8)
+        text = np.array([f"{int(n)}\n{100 * s:.1f} %" for n, s in zip(cells.flat, shares.flat, strict=True)])
+        style = {"vmin": 0, "vmax": 1, "cmap": "Blues", "cbar": False, "annot_kws": {"size": 8}}
+        sns.heatmap(shares, annot=text.reshape(2, 2), fmt="", ax=ax, **style)
+        ax.set_title(setting, fontsize=8)
         ax.set_xticklabels(["clean", "artifact"], fontsize=7)
         ax.set_yticklabels(["clean", "artifact"], fontsize=7)
         ax.set(xlabel="predicted", ylabel="true")
@@ -75,13 +70,7 @@ def _draw_confusion(counts: pd.DataFrame) -> Figure:
 
 
 def roc(test: pd.DataFrame, mc: np.ndarray) -> tuple[Figure, pd.DataFrame, str]:
-    """ROC curves of the mean of few Monte Carlo samples and of half of them, against the mean of the other half.
-
-    Parameters
-    ----------
-    test : label, subject and probability of the test scans (N).
-    mc : (T, N, 2) Monte Carlo samples.
-    """
+    """ROC curves of the mean of few of the samples mc (T, N, 2) and of half of them, against that of the other half."""
     half = len(mc) // 2
     sizes = list(dict.fromkeys((1, min(10, half), half)))
     means = {f"{n} sample{'s' * (n > 1)}": mc[:n].mean(axis=0)[:, 1] for n in sizes}
@@ -97,14 +86,7 @@ def roc(test: pd.DataFrame, mc: np.ndarray) -> tuple[Figure, pd.DataFrame, str]:
 
 
 def flips(labels: np.ndarray, samples: np.ndarray, name: str, flipped: bool) -> tuple[Figure, pd.DataFrame, str]:
-    """ROC curve for each orientation of the scans.
-
-    Parameters
-    ----------
-    labels : (N,).
-    samples : (8, N, 2) probabilities, one orientation each.
-    name, flipped : of the network, and whether it was trained with random flips.
-    """
+    """ROC curve of a network, trained with random flips or not, for each orientation of the samples (8, N, 2)."""
     data = roc_curves(labels, dict(zip(uncertainty.FLIP_NAMES, samples[..., 1], strict=True)))
     trained = "trained with random flips" if flipped else "trained without flips (the profile trains no other network)"
     caption = (
@@ -129,7 +111,10 @@ def _draw_roc(curves: pd.DataFrame) -> Figure:
     """ROC curves and, beside them, their beginning enlarged."""
     figure, (whole, enlarged) = plt.subplots(1, 2, figsize=(8.8, 4))
     for ax in (whole, enlarged):
-        _roc(ax, curves)
+        for name, curve in curves.groupby("curve", sort=False):
+            ax.plot(curve["fpr"], curve["tpr"], label=name, linewidth=1.2)
+        ax.plot([0, 1], [0, 1], color="0.8", linestyle=":", linewidth=1)
+        ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
     # Beside the curves: eight of them leave no corner free.
     enlarged.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
     highest = curves.loc[curves["fpr"] <= ZOOM, "tpr"].max()
@@ -137,28 +122,16 @@ def _draw_roc(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _roc(ax: Axes, curves: pd.DataFrame) -> None:
-    for name, curve in curves.groupby("curve", sort=False):
-        ax.plot(curve["fpr"], curve["tpr"], label=name, linewidth=1.2)
-    ax.plot([0, 1], [0, 1], color="0.8", linestyle=":", linewidth=1)
-    ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
-
-
 def udm_dffmr(
     test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame, way: Referral, published: Mapping[str, Mapping]
 ) -> tuple[Figure, pd.DataFrame, str]:
     """Unusable scans missed (UDM) against scans flagged for manual review (DFFMR), both in % of all scans.
 
-    Parameters
-    ----------
-    val, test : answers on validation and test scans.
-    way : referral by mutual information, with its thresholds of validation.
-    published : entries of ``published.toml``; those of UK Biobank are drawn.
+    ``val`` and ``test`` are the answers on the scans, ``way`` the referral by mutual information with its thresholds of
+    validation. Of the published entries those of UK Biobank are drawn.
     """
-    data = flag_curves(test_set, val, test, "mutual_information", recipes.REVIEW_SHARE)
-    share = f"{100 * recipes.REVIEW_SHARE:.0f} % of validation"
-    points = {}
-    for name, kept in (("no referral", np.ones(len(test), bool)), (share, way.kept)):
+    data, points = flag_curves(test_set, val, test), {}
+    for name, kept in (("no referral", np.ones(len(test), bool)), (REVIEWED, way.kept)):
         outcome = test_set.refer(way.flagged, kept)
         points[f"theta of validation, {name}"] = tuple(100 * outcome[part][0] for part in ("dffmr", "udm"))
     biobank = tuple(100 * published[f"biobank_{part}"]["value"] for part in ("dffmr", "udm"))
@@ -172,30 +145,24 @@ def udm_dffmr(
     return _draw_flags(data, points, biobank), data, caption
 
 
-def flag_curves(
-    test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame, column: str, share: float
-) -> pd.DataFrame:
-    """DFFMR and UDM over the (theta, eta) grid, tidy: eta (its name), theta, dffmr, udm in % of all scans."""
-    p, scaled = test["probability"].to_numpy(), uncertainty.rescale(test[column], val[column])
+def flag_curves(test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """DFFMR and UDM over the (theta, eta) grid of the mutual information: eta (its name), theta, dffmr, udm in %."""
+    p = test["probability"].to_numpy()
+    validation, scaled = (
+        uncertainty.rescale(part["mutual_information"], val["mutual_information"]) for part in (val, test)
+    )
     weights = metrics.prevalence_weights(val["label"], test_set.prevalence)
-    chosen = uncertainty.eta_for_review(uncertainty.rescale(val[column], val[column]), weights, share)
-    etas = {"no referral": np.inf, f"{100 * share:.0f} % of validation": chosen}
+    etas = {"no referral": np.inf, REVIEWED: uncertainty.eta_for_review(validation, weights, recipes.REVIEW_SHARE)}
     etas |= {f"eta {eta:g}": eta for eta in uncertainty.ETAS[1:]}
-    thetas = np.unique(np.concatenate([np.quantile(p, np.linspace(0, 1, 101)), [0, 2]]))
     rows = []
     for name, eta in etas.items():
-        for theta in thetas:
-            decisions = uncertainty.refer(p, scaled, theta, eta)
-            shares = [
-                share_of(test_set.labels, decisions, test_set.weight) for share_of in (metrics.dffmr, metrics.udm)
-            ]
-            rows.append((name, theta, *shares))
+        for theta in np.unique(np.concatenate([np.quantile(p, np.linspace(0, 1, 101)), [0, 2]])):
+            decisions = test_set.labels, uncertainty.refer(p, scaled, theta, eta), test_set.weight
+            rows.append((name, theta, metrics.dffmr(*decisions), metrics.udm(*decisions)))
     return pd.DataFrame(rows, columns=["eta", "theta", "dffmr", "udm"])
 
 
-def _draw_flags(
-    curves: pd.DataFrame, points: Mapping[str, tuple[float, float]], biobank: tuple[float, float]
-) -> Figure:
+def _draw_flags(curves: pd.DataFrame, points: Mapping[str, tuple[float, float]], biobank: Sequence[float]) -> Figure:
     figure, ax = plt.subplots(figsize=(6.4, 4))
     for name, part in curves.groupby("eta", sort=False):
         ax.plot(part["dffmr"], part["udm"], label=name, linewidth=1.2)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xiqa.paper.data_sets import DataSet
 from xiqa.paper.mri.answers import answers
 from xiqa.paper.mri.results import samples_entry
 from xiqa.paper.study import Job, Study
@@ -53,45 +52,31 @@ def range_test_entry(study: Study) -> Path:
     return study.store.path("xiqa.training.volumes.range_test", recipe=recipe, prepared=study.prepared("mri"))
 
 
-def flips_entry(study: Study) -> Path:
-    """Entry of the samples of the test scans in all orientations."""
-    return samples_entry(study, flip_training(study), "test", flips=True)
-
-
-def other_scanner_entry(study: Study, name: str) -> Path:
-    """Entry of the samples of a training on the other scanner's test scans."""
-    return samples_entry(study, name, "test", data_set=other_scanner(study))
-
-
-def other_scanner(study: Study) -> DataSet:
-    """The embedded scans of another scanner."""
-    return study.data_sets["mri"].other_scanner()
-
-
 def jobs(study: Study) -> list[Job]:
     """Jobs of the supplement; what it reads of the MRI study is made by that chapter's jobs."""
-    data, flips = "data:mri", flip_training(study)
+    data, other, flips, shifted = "data:mri", "data:mri-other-scanner", flip_training(study), shifted_trainings(study)
     made = [Job("range_test:mri", range_test_entry, (data,), NOTEBOOKS)]
     if not study.recipe(flips).flip:
-        made.append(Job(f"sample:{flips}-test-flips", flips_entry, (data, f"train:{flips}"), NOTEBOOKS))
-    other, shifted = "data:mri-other-scanner", shifted_trainings(study)
+        entry = partial(samples_entry, name=flips, split="test", flips=True)
+        made.append(Job(f"sample:{flips}-test-flips", entry, (data, f"train:{flips}"), NOTEBOOKS))
     if shifted:
-        made.append(Job(other, lambda study: other_scanner(study).prepared, (), NOTEBOOKS))
+        made.append(Job(other, lambda study: study.data_sets["mri"].other_scanner().prepared, (), NOTEBOOKS))
     for name in shifted:
-        entry = partial(other_scanner_entry, name=name)
+        entry = partial(samples_entry, name=name, split="test", data_set=study.data_sets["mri"].other_scanner())
         made.append(Job(f"sample:{name}-other-scanner", entry, (other, f"train:{name}"), NOTEBOOKS))
     return made
 
 
 def read(study: Study) -> Supplement:
     """Read the results of the supplement; compute what is missing."""
-    flips, other = flip_training(study), shifted_trainings(study)
-    records = other_scanner(study).arrays.records("test") if other else None
+    flips, shifted, other = flip_training(study), shifted_trainings(study), study.data_sets["mri"].other_scanner()
+    records = other.arrays.records("test") if shifted else None
+    entries = {name: samples_entry(study, name, "test", data_set=other) for name in shifted}
     return Supplement(
         range_test=read_frame(range_test_entry(study) / "frame.csv.gz"),
         rates=study.recipe(study.arms()[0]).rates,
         flip_name=flips,
         flipped=study.recipe(flips).flip,
-        flip_samples=np.load(flips_entry(study) / "flips.npy"),
-        other_scanner={name: answers(other_scanner_entry(study, name), records) for name in other},
+        flip_samples=np.load(samples_entry(study, flips, "test", flips=True) / "flips.npy"),
+        other_scanner={name: answers(entry, records) for name, entry in entries.items()},
     )
