@@ -149,8 +149,7 @@ def explain_files(
 
 
 def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classifier) -> dict:
-    size = classifier.size
-    inputs = models.normalise(torch.from_numpy(resize(film.array, size))[None])
+    inputs = models.normalise(torch.from_numpy(resize(film.array, classifier.size))[None])
     with torch.inference_mode():
         probability = float(classifier.model(inputs).softmax(1)[0, 1])
     maps = saliency.explain(classifier.model, inputs, silu="clamp")
@@ -160,7 +159,7 @@ def _explain_film(film: Radiograph, file: Path, folder: Path, classifier: Classi
         row, column, note = np.nan, np.nan, "no maximum: the map is constant"
         if not saliency.degenerate(smoothed).item():
             at = np.unravel_index(int(smoothed.argmax()), smoothed.shape[1:])
-            row, column = (round(float(place), 1) for place in to_original(*at, size, *film.array.shape))
+            row, column = (round(float(place), 1) for place in to_original(*at, classifier.size, *film.array.shape))
             note = ""
         peaks.append({"method": method, "row": row, "column": column, "note": note})
     peaks = pd.DataFrame(peaks)

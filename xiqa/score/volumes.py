@@ -15,7 +15,6 @@ from xiqa.store.files import write_frame
 
 CLASSES, REVIEW = ("clean", "artifact"), "review"
 SAMPLES = 100  # Monte Carlo dropout, as in the paper; through the trunk once, they cost little more than one
-SEED = 0
 METHOD = "normgrad_scaling_combined"
 
 
@@ -41,7 +40,7 @@ def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeC
     uncertainty, folder.
     """
     inputs = torch.from_numpy(preprocess(volume, classifier.shape))[None]
-    samples = uncertainty.mc_dropout(classifier.model, inputs, SAMPLES, SEED)
+    samples = uncertainty.mc_dropout(classifier.model, inputs, SAMPLES, seed=0)
     answer = uncertainty.decompose(samples.numpy()).iloc[0]
     probability, information = float(answer["probability"]), float(answer["mutual_information"])
     likely = int(probability > 0.5)

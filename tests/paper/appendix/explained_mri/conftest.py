@@ -1,4 +1,5 @@
 import json
+import shutil
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -67,11 +68,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def other_root(root, tmp_path):
     """The same data, in which masks may be changed."""
-    for path in root.rglob("*.*"):
-        if path.is_file():
-            (tmp_path / path.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path.relative_to(root)).write_bytes(path.read_bytes())
-    return tmp_path
+    return shutil.copytree(root, tmp_path, dirs_exist_ok=True)
 
 
 def cube():

@@ -7,6 +7,7 @@ from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.prepare_images import prepare
 from xiqa.paper.appendix.localisation.observe import Truths
 from xiqa.paper.appendix.localisation.truths import difference, write_truths
+from xiqa.synthetic import catalogue
 from xiqa.synthetic.chest.files import read_masks
 from xiqa.synthetic.heart import files
 
@@ -58,36 +59,32 @@ def test_one_grey_value_up_is_not_255_down():
     without = np.full((20, 20), 9, np.uint8)
     image = without.copy()
     image[5:8, 5:8], image[12:15, 12:15] = 8, 109
+    assert not difference(image, image).any()
     assert difference(image, without)[13, 13]
     assert not difference(image, without)[6, 6]
 
 
-def test_pictures_that_do_not_differ_have_no_cause():
-    same = np.full((9, 9), 7, np.uint8)
-    assert not difference(same, same).any()
+def written(folder, prepared, root, dataset="object_cxr", split="test"):
+    folder.mkdir()
+    write_truths(folder, prepared, root, dataset, split)
+    return Truths(folder)
 
 
 def test_a_film_without_a_counterfactual_has_no_cause(films, prepared, tmp_path, monkeypatch):
-    from xiqa.synthetic import catalogue
-
     original, first = catalogue.without, Prepared(prepared).located("test")[0]
     path = Prepared(prepared).records("test")["path"][first]
     monkeypatch.setattr(catalogue, "without", lambda d, r, s, p: None if p == path else original(d, r, s, p))
-    write_truths(tmp_path, prepared, films, "object_cxr", "test")
-    assert Truths(tmp_path).masks("causal").any((1, 2)).tolist() == [False] + [True] * 3
+    stored = written(tmp_path / "truths", prepared, films)
+    assert stored.masks("causal").any((1, 2)).tolist() == [False] + [True] * 3
 
 
 def test_real_films_have_the_usual_truth_only(prepared, tmp_path):
-    folder, root = tmp_path / "truths", tmp_path / "real"
-    folder.mkdir()
-    root.mkdir()
-    write_truths(folder, prepared, root, "object_cxr", "test")
-    assert Truths(folder).names == ("usual",)
+    assert written(tmp_path / "truths", prepared, tmp_path / "real").names == ("usual",)
 
 
 def test_a_split_whose_films_have_no_counterfactual(films, prepared, tmp_path):
-    write_truths(tmp_path, prepared, films, "object_cxr", "val")
-    assert Truths(tmp_path).names == ("usual", "silhouette", "distractors")
+    stored = written(tmp_path / "truths", prepared, films, split="val")
+    assert stored.names == ("usual", "silhouette", "distractors")
 
 
 def test_cine_frames_have_the_usual_truth_only(tmp_path):
@@ -95,9 +92,7 @@ def test_cine_frames_have_the_usual_truth_only(tmp_path):
     folder.mkdir()
     files.write(root, {"train": 8, "val": 8, "test": 8, "frames": 1, "size": 64, "seed": 0}, workers=1)
     prepare(folder, root, 64, dataset="lvot")
-    (tmp_path / "truths").mkdir()
-    write_truths(tmp_path / "truths", folder, root, "lvot", "test")
-    stored, data = Truths(tmp_path / "truths"), Prepared(folder)
+    stored, data = written(tmp_path / "truths", folder, root, "lvot"), Prepared(folder)
     assert stored.names == ("usual",)
     np.testing.assert_array_equal(stored.masks("usual"), data.truth("test", data.located("test")))
     assert len(stored.rows) > 0
@@ -107,9 +102,7 @@ def test_masks_of_a_size_that_fills_no_byte(prepared, films, tmp_path):
     folder = tmp_path / "prepared"
     folder.mkdir()
     prepare(folder, films, 45)
-    (tmp_path / "truths").mkdir()
-    write_truths(tmp_path / "truths", folder, films, "object_cxr", "test")
-    stored, data = Truths(tmp_path / "truths"), Prepared(folder)
+    stored, data = written(tmp_path / "truths", folder, films), Prepared(folder)
     np.testing.assert_array_equal(stored.masks("usual"), data.truth("test", stored.rows))
 
 

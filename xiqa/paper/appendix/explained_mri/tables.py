@@ -10,8 +10,11 @@ from xiqa.paper.numbers import percent
 from xiqa.saliency.names import METHOD_NAMES
 
 DETAILED = ((TRAINED, PRIMARY), (UNTRAINED, PRIMARY), (NO_NETWORK, "gradient_magnitude"))  # shown family by family
-NAMES = {"random": "random voxel", "centre": "centre of the scan"}
-NAMES |= {"gradient_magnitude": "gradient magnitude of the scan"}
+NAMES = {
+    "random": "random voxel",
+    "centre": "centre of the scan",
+    "gradient_magnitude": "gradient magnitude of the scan",
+}
 NO_MASK = "not run: no scan of the test split has a mask of its artifact"
 
 

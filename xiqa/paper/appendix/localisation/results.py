@@ -42,14 +42,14 @@ class Localisation:
 
 def localised(study: Study, dataset: str, seed: int) -> Path:
     """Entry of all measures but FROC, of one seed; thresholds of IoU, insertion and deletion of the first seed only."""
-    first, split, root = _seeds(study, dataset)[0], {"split": "test"}, {"root": study.data_sets[dataset].root}
-    masks, thresholds = {"prepared": study.prepared(dataset), "dataset": dataset}, {"tolerance": recipes.TOLERANCE}
-    arguments = {
-        "truths": study.store.path(f"{MODULE}.truths.write_truths", **masks, **split, unkeyed=root),
-        "thresholds": _explained(study, "observe.iou_thresholds", dataset, first, **thresholds, split="val"),
-        "perturbed": dict.fromkeys(recipes.PERTURBED if seed == first else (), study.profile.perturbed),
-    }
-    return _explained(study, "observe.localise", dataset, seed, rule=RULE, **arguments, **split)
+    prepared, first, root = study.prepared(dataset), _seeds(study, dataset)[0], {"root": study.data_sets[dataset].root}
+    arguments = {"prepared": prepared, "dataset": dataset, "split": "test"}
+    truths = study.store.path(f"{MODULE}.truths.write_truths", unkeyed=root, **arguments)
+    arguments = {"split": "val", "tolerance": recipes.TOLERANCE}
+    thresholds = _explained(study, "observe.iou_thresholds", dataset, first, **arguments)
+    perturbed = dict.fromkeys(recipes.PERTURBED if seed == first else (), study.profile.perturbed)
+    arguments = {"truths": truths, "thresholds": thresholds, "split": "test", "rule": RULE, "perturbed": perturbed}
+    return _explained(study, "observe.localise", dataset, seed, **arguments)
 
 
 def froc_points(study: Study) -> Path:

@@ -10,8 +10,7 @@ from xiqa.metrics.enriched import Values
 from xiqa.paper.numbers import cell, percent
 
 CONTROL = "p(artifact)"
-UNCERTAINTIES = {"expected entropy": "expected_entropy", "mutual information": "mutual_information"}
-UNCERTAINTIES |= {CONTROL: "probability"}
+COLUMNS = {"expected entropy": "expected_entropy", "mutual information": "mutual_information", CONTROL: "probability"}
 FLIPS = "flip disagreement (network trained with flips)"
 TITLES = {"clean": "among clean scans", "artifact": "among artifacts", "both": "mean of both"}
 
@@ -26,7 +25,7 @@ def shift(sets: Sequence[tuple[pd.DataFrame, pd.DataFrame]], name: str) -> tuple
         reason = "there is no set of another scanner for real data"
         return pd.DataFrame([{"uncertainty": f"not run: {reason}"}]), f"Shift to another scanner, not run: {reason}."
     usual, other = sets[0]
-    compared = {title: (usual, other, column) for title, column in UNCERTAINTIES.items()}
+    compared = {title: (usual, other, column) for title, column in COLUMNS.items()}
     if len(sets) > 1:
         compared[FLIPS] = (*sets[1], "flip_mutual_information")
     sizes = [(int((f["label"] == 0).sum()), int(f["label"].sum()), f["subject"].nunique()) for f in (other, usual)]
