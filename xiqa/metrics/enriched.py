@@ -11,6 +11,8 @@ from scipy.special import xlogy
 
 from xiqa.metrics.decisions import calibration_bin
 
+Values = np.ndarray  # (draws + 1,): the value of the sample, then its replicates
+
 
 def prevalence_weights(labels: ArrayLike, prevalence: float = 0.02, counts: ArrayLike | None = None) -> np.ndarray:
     """Weights (..., N) of mean 1 that make artifacts (label 1) a share ``prevalence`` of the total.
@@ -120,8 +122,7 @@ def _ratio(over: np.ndarray, under: np.ndarray, empty: float = np.nan) -> np.nda
 class EnrichedTestSet:
     """The test scans, weighted back to the field's prevalence, with bootstrap replicates over subjects.
 
-    ``records`` holds ``label`` (1 = artifact) and ``subject`` of every scan. ``labels`` are (N,), ``weights`` (draws +
-    1, N), of the sample and of each replicate, and all metrics (draws + 1,).
+    ``records`` holds ``label`` (1 = artifact) and ``subject`` of every scan; ``weights`` are (draws + 1, N).
     """
 
     def __init__(self, records: pd.DataFrame, prevalence: float = 0.02, draws: int = 2000, seed: int = 0):
@@ -129,18 +130,18 @@ class EnrichedTestSet:
         self.subjects = records["subject"].nunique()
         counts = resample(records["subject"], self.labels, draws, seed)
         self.weights = prevalence_weights(self.labels, prevalence, counts)
-        self._rankings: dict[bytes, dict[str, np.ndarray]] = {}
+        self._rankings: dict[bytes, dict[str, Values]] = {}
 
     @property
     def weight(self) -> np.ndarray:
         """Weight of each scan (N,) of the sample."""
         return self.weights[0]
 
-    def decide(self, flagged: np.ndarray, kept: np.ndarray | float = 1.0) -> dict[str, np.ndarray]:
+    def decide(self, flagged: np.ndarray, kept: np.ndarray | float = 1.0) -> dict[str, Values]:
         """:func:`xiqa.metrics.detection` of a decision (N,) on the kept scans; ``kept`` (N,) is a share in [0, 1]."""
         return detection(self.labels, flagged, self.weights * kept)
 
-    def rank(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+    def rank(self, scores: np.ndarray) -> dict[str, Values]:
         """:func:`xiqa.metrics.ranking`; kept, since several tables need the same."""
         scores = np.asarray(scores, dtype=float)
         key = scores.tobytes()
@@ -148,11 +149,11 @@ class EnrichedTestSet:
             self._rankings[key] = ranking(self.labels, scores, self.weights)
         return dict(self._rankings[key])
 
-    def calibrate(self, probability: np.ndarray) -> dict[str, np.ndarray]:
+    def calibrate(self, probability: np.ndarray) -> dict[str, Values]:
         """:func:`xiqa.metrics.calibration`."""
         return calibration(self.labels, probability, self.weights)
 
-    def refer(self, flagged: np.ndarray, kept: np.ndarray) -> dict[str, np.ndarray]:
+    def refer(self, flagged: np.ndarray, kept: np.ndarray) -> dict[str, Values]:
         """Effect of a referral on the kept scans and on all; ``flagged`` (N,) bool, ``kept`` (N,) a share in [0, 1].
 
         retained (of all scans); caught, referred, missed (of all artifacts, 1 together); accuracy_kept, f1_kept (of the

@@ -103,8 +103,7 @@ def crossed_mean(values: np.ndarray, confidence: float = 0.95) -> dict[str, floa
     variance, mean = sum(part for part, _ in parts), float(values.mean())
     if variance == 0:
         return {"mean": mean, "low": mean, "high": mean, "se": 0.0, "df": float(n - 1), "p": float(mean == 0)} | counts
-    df = variance**2 / sum(part**2 / free for part, free in parts)
-    se = float(np.sqrt(variance))
+    df, se = variance**2 / sum(part**2 / free for part, free in parts), float(np.sqrt(variance))
     half = stats.t.ppf((1 + confidence) / 2, df) * se
     p = 2 * stats.t.sf(abs(mean) / se, df)
     return {"mean": mean, "low": mean - half, "high": mean + half, "se": se, "df": float(df), "p": float(p)} | counts
