@@ -10,16 +10,12 @@ P = np.clip(np.round(RNG.beta(1, 3, 120) + 0.3 * LABELS * RNG.random(120), 2), 0
 W = metrics.prevalence_weights(LABELS)
 
 
-def test_artifacts_get_the_share_they_have_in_the_field():
-    assert W[LABELS == 1].sum() / W.sum() == pytest.approx(0.02)
+def test_artifacts_get_the_share_they_have_in_the_field_in_every_replicate():
     assert W.mean() == pytest.approx(1)
     assert len(set(W)) == 2
-
-
-def test_weights_of_replicates_are_their_own():
-    counts = RNG.integers(0, 3, (5, 120))
+    counts = np.concatenate([np.ones((1, 120)), RNG.integers(0, 3, (5, 120))])
     w = metrics.prevalence_weights(LABELS, 0.1, counts)
-    assert w[:, LABELS == 1].sum(axis=1) / w.sum(axis=1) == pytest.approx(np.full(5, 0.1))
+    assert w[:, LABELS == 1].sum(axis=1) / w.sum(axis=1) == pytest.approx(np.full(6, 0.1))
     assert (w[counts == 0] == 0).all()
     assert np.isnan(metrics.prevalence_weights([0, 0])).all()
 
@@ -63,20 +59,15 @@ def test_calibration_is_scikit_learns():
     values = metrics.calibration(LABELS, P, W)
     assert values["brier"] == pytest.approx(sk.brier_score_loss(LABELS, P, sample_weight=W))
     assert values["log_loss"] == pytest.approx(sk.log_loss(LABELS, np.clip(P, 1e-7, 1 - 1e-7), sample_weight=W))
-
-
-def test_a_weight_of_two_is_a_scan_twice_in_the_calibration_error():
+    # Stating the prevalence has no skill, the truth has all.
+    values = metrics.calibration(LABELS, np.full(120, 0.02), W)
+    assert (values["brier_skill"], values["ece"]) == (pytest.approx(0), pytest.approx(0, abs=1e-12))
+    assert metrics.calibration(LABELS, LABELS, W)["brier_skill"] == 1
+    # In the calibration error a weight of two is a scan twice.
     labels, p, weights = np.array([0, 1, 1, 0]), np.array([0.2, 0.7, 0.9, 0.9]), np.array([1, 2, 1, 3])
     twice = np.repeat(np.arange(4), weights)
     expected = metrics.classification(labels[twice], p[twice], groups=twice)["ece"]
     assert metrics.calibration(labels, p, weights)["ece"] == pytest.approx(expected)
-
-
-def test_stating_the_prevalence_has_no_skill():
-    values = metrics.calibration(LABELS, np.full(120, 0.02), W)
-    assert values["brier_skill"] == pytest.approx(0)
-    assert values["ece"] == pytest.approx(0, abs=1e-12)
-    assert metrics.calibration(LABELS, LABELS, W)["brier_skill"] == 1
 
 
 @pytest.mark.parametrize(

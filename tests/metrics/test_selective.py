@@ -55,10 +55,6 @@ def test_only_the_ranks_of_uncertainty_count_and_equal_weights_change_nothing(ro
     assert metrics.balanced_augrc(errors, uncertainty, labels) <= balanced + 1e-12
 
 
-def test_scans_of_weight_nothing_do_not_count():
-    assert metrics.aurc([1, 0, 1], [0, 1, 2], [0, 1, 1]) == pytest.approx(metrics.aurc([0, 1], [1, 2]))
-
-
 def test_balanced_risk_by_hand():
     # Ends of tie groups: {clean right, clean wrong}, then {artifact wrong}, then {clean right}.
     errors, u, labels = [0, 1, 1, 0], [0.1, 0.1, 0.2, 0.3], [0, 0, 1, 0]
@@ -85,6 +81,6 @@ def test_missing_values_are_refused(bad):
         metrics.aurc(*bad)
 
 
-def test_nothing_has_no_area():
-    assert np.isnan(metrics.aurc([], []))
-    assert np.isnan(metrics.augrc([], []))
+def test_nothing_has_no_area_and_no_weight_does_not_count():
+    assert np.isnan([metrics.aurc([], []), metrics.augrc([], [])]).all()
+    assert metrics.aurc([1, 0, 1], [0, 1, 2], [0, 1, 1]) == pytest.approx(metrics.aurc([0, 1], [1, 2]))
