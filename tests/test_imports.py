@@ -20,11 +20,8 @@ FLOORS = {
     "paper": 6, "score": 6,
     "__main__": 7,
 }  # fmt: skip
-SCIENCE = {"models", "saliency", "synthetic", "uncertainty", "data", "localisation", "pointing_game", "sanity",
-           "metrics",
-           "imbalance", "pictures", "training", "paper", "score"}  # fmt: skip
+SCIENCE = FLOORS.keys() - {"store", "errors", "recipes", "runner", "__main__"}
 ARRAYS = ("data.arrays.", "training.")
-HEAVY = ("observe", "sample", "detection_points")
 READERS = ("data.files", "data.records")
 # What a chapter may import besides its own: the appendix what it belongs to, the sanity checks the pointing game.
 CHAPTERS = {
@@ -42,37 +39,24 @@ def dotted(path: Path) -> str:
 MODULES = {dotted(path): path for path in sorted((ROOT / "xiqa").rglob("*.py"))}
 
 
-def imports(name: str, types: bool = False) -> set[str]:
-    """Modules of the package that a module imports, wherever the statement stands; ``types``: also for types alone."""
-    path, found = MODULES[name], set()
+def imports(name: str) -> set[str]:
+    """Modules of the package that a module imports, wherever the statement stands, not for types alone."""
+    path, names = MODULES[name], set()
     package = f"xiqa.{name}" if path.name == "__init__.py" else f"xiqa.{name}".rpartition(".")[0]
-    tree = ast.parse(path.read_text())
-    guarded = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if node in guarded and not types:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    faces = [node for node in nodes if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"]
+    guarded = {inner for node in faces for inner in ast.walk(node)}
+    for node in nodes:
+        if node in guarded:
             continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            stem = (
-                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-                if node.level
-                else node.module
-            )
+            stem = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:
                 full = f"{stem}.{alias.name}"
-                found.add(full if full.removeprefix("xiqa.") in MODULES else stem)
-    return {name.removeprefix("xiqa.") for name in found if name.startswith("xiqa.")} & MODULES.keys()
-
-
-def reached(name: str) -> set[str]:
-    """Modules that a module reaches by imports, faces followed by name."""
-    return {other.removeprefix("xiqa.") for other in closure([f"xiqa.{name}"])}
+                names.add(full if full.removeprefix("xiqa.") in MODULES else stem)
+    return {name.removeprefix("xiqa.") for name in names if name.startswith("xiqa.")} & MODULES.keys()
 
 
 def part(name: str) -> str:
@@ -113,7 +97,7 @@ def test_store_and_runner_import_no_science():
     "name", [n for n in MODULES if n.startswith(ARRAYS) or n.rpartition(".")[2] in ("observe", "sample")]
 )
 def test_what_computes_on_arrays_reaches_no_reader_and_no_table(name):
-    others = reached(name)
+    others = [other.removeprefix("xiqa.") for other in closure([f"xiqa.{name}"])]  # faces followed by name
     assert not [other for other in others if other.startswith(READERS)]
     assert not [o for o in others if o.startswith("paper.") and o.rpartition(".")[2] in ("tables", "claims", "figures")]
 
@@ -145,9 +129,9 @@ PUBLIC = {
 
 @pytest.mark.parametrize("module", PUBLIC)
 def test_public_names_import(module):
-    found = importlib.import_module(f"xiqa.{module}")
+    face = importlib.import_module(f"xiqa.{module}")
     for name in PUBLIC[module].split():
-        assert hasattr(found, name), f"xiqa.{module}.{name}"
+        assert hasattr(face, name), f"xiqa.{module}.{name}"
 
 
 @pytest.mark.parametrize("package", ["saliency", "uncertainty", "models", "sanity", "localisation", "metrics"])

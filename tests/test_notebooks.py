@@ -14,7 +14,6 @@ from xiqa.runner.twins import same_code
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "notebooks").rglob("[0-9A]*_*.py"))
 MAIN = [path for path in SOURCES if path.stem[0] != "A"]
-LONGEST = {"05_pointing_game": 300, "06_mri_uncertainty": 300}  # lines
 
 
 def test_there_is_a_notebook_for_every_row_of_the_table_of_products():
@@ -33,7 +32,7 @@ class TestSource:
             if cell.cell_type == "code" and "import" not in cell.source.split():
                 assert len(cell.source.splitlines()) <= 10, cell.source
                 assert not any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(cell.source)))
-        assert len(path.read_text().splitlines()) <= LONGEST.get(path.stem, 300)
+        assert len(path.read_text().splitlines()) <= 300
 
     def test_nothing_leaves_it_but_products(self, path):
         text = path.read_text()
@@ -46,25 +45,17 @@ class TestSource:
 
 
 @pytest.mark.parametrize("path", MAIN, ids=lambda path: path.stem)
-class TestTwin:
-    def twin(self, path):
-        return nbformat.read(path.with_suffix(".ipynb"), as_version=4)
-
-    def test_it_has_the_code_of_the_source(self, path):
-        assert same_code(path, path.with_suffix(".ipynb"))
-
-    def test_it_was_executed_and_shows_its_outputs(self, path):
-        code = [cell for cell in self.twin(path).cells if cell.cell_type == "code"]
-        assert all(cell.execution_count for cell in code)
-        assert any(output.output_type == "display_data" for cell in code for output in cell.outputs)
-        assert not any(output.output_type == "error" for cell in code for output in cell.outputs)
-
-    def test_it_is_neutral(self, path):
-        twin = self.twin(path)
-        assert twin.metadata.kernelspec.name == "python3"
-        assert "papermill" not in twin.metadata
-        assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in twin.cells)
-        assert str(ROOT) not in path.with_suffix(".ipynb").read_text()
-
-    def test_it_is_small_enough_to_be_committed(self, path):
-        assert path.with_suffix(".ipynb").stat().st_size < 2_000_000
+def test_the_twin_has_the_code_of_the_source_and_its_outputs_and_is_neutral_and_small(path):
+    file = path.with_suffix(".ipynb")
+    twin = nbformat.read(file, as_version=4)
+    assert same_code(path, file)
+    code = [cell for cell in twin.cells if cell.cell_type == "code"]
+    outputs = {output.output_type for cell in code for output in cell.outputs}
+    assert all(cell.execution_count for cell in code)
+    assert "display_data" in outputs
+    assert "error" not in outputs
+    assert twin.metadata.kernelspec.name == "python3"
+    assert "papermill" not in twin.metadata
+    assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in twin.cells)
+    assert str(ROOT) not in file.read_text()
+    assert file.stat().st_size < 2_000_000

@@ -9,15 +9,19 @@ from xiqa.data.shapes import parse_annotation
 mpl.use("Agg")
 
 
+@pytest.fixture
+def axes():
+    figure, axes = plt.subplots(1, 3)
+    yield axes
+    plt.close(figure)
+
+
 def test_scaled_is_between_zero_and_one_and_not_ruled_by_one_pixel():
     saliency = np.random.default_rng(0).uniform(0, 1, (50, 50))
     saliency[3, 4] = 1000
     drawn = pictures.scaled(saliency)
     assert (drawn.min(), drawn.max()) == (0, 1)
     assert np.median(drawn) > 0.3
-
-
-def test_scaled_shows_a_lone_peak_and_a_flat_map():
     lone = np.zeros((40, 40))
     lone[5, 5] = 2
     assert pictures.scaled(lone)[5, 5] == 1
@@ -25,37 +29,26 @@ def test_scaled_shows_a_lone_peak_and_a_flat_map():
 
 
 @pytest.mark.parametrize("text", ["0 2 3 10 12", "1 2 3 10 12", "2 2 3 10 3 6 12"])
-def test_outlines_lie_on_the_shapes_box(text):
+def test_outlines_lie_on_the_shapes_box(text, axes):
     shape = parse_annotation(text)[0]
-    figure, ax = plt.subplots()
-    patch = ax.add_patch(pictures.outline(shape))
-    ax.set(xlim=(0, 20), ylim=(0, 20))
+    patch = axes[0].add_patch(pictures.outline(shape))
+    axes[0].set(xlim=(0, 20), ylim=(0, 20))
     extent = patch.get_path().get_extents(patch.get_patch_transform())
     assert (extent.x0, extent.y0, extent.x1, extent.y1) == pytest.approx(shape.box, abs=1e-6)
-    plt.close(figure)
 
 
-def test_an_overlay_marks_the_peak_at_column_and_row():
-    figure, ax = plt.subplots()
-    pictures.overlay(ax, np.zeros((20, 30)), np.ones((20, 30)), peak=(4, 17), tolerance=3)
-    (marker,) = ax.lines
-    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (17, 4)
-    assert ax.patches[0].center == (17, 4)
-    plt.close(figure)
-
-
-def test_a_degenerate_peak_is_not_marked():
-    figure, ax = plt.subplots()
-    pictures.overlay(ax, np.zeros((20, 30)), np.ones((20, 30)), peak=(-1, -1))
-    assert not ax.lines
-    plt.close(figure)
+def test_an_overlay_marks_the_peak_at_column_and_row_unless_it_is_degenerate(axes):
+    pictures.overlay(axes[0], np.zeros((20, 30)), np.ones((20, 30)), peak=(4, 17), tolerance=3)
+    (marker,) = axes[0].lines
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == axes[0].patches[0].center == (17, 4)
+    pictures.overlay(axes[1], np.zeros((20, 30)), np.ones((20, 30)), peak=(-1, -1))
+    assert not axes[1].lines
 
 
 @pytest.mark.parametrize("letters", [True, False])
-def test_planes_show_the_slices_through_a_voxel_in_their_size(letters):
+def test_planes_show_the_slices_through_a_voxel_in_their_size(letters, axes):
     volume = np.zeros((6, 8, 5))
     volume[4, 6, 3] = 1
-    figure, axes = plt.subplots(1, 3)
     pictures.planes(axes, volume, (1.0, 2.0, 4.0), (4, 6, 3), saliency=volume, letters=letters)
     for ax, (across, up), aspect in zip(axes, ((1, 2), (0, 2), (0, 1)), (2, 4, 2), strict=True):
         shown, heat = (image.get_array() for image in ax.images)
@@ -74,13 +67,10 @@ def test_planes_show_the_slices_through_a_voxel_in_their_size(letters):
         assert {text.get_text() for text in axes[0].texts} == {"P", "A", "I", "S"}
     else:
         assert not set(places) & set("LRAPIS")
-    plt.close(figure)
 
 
-def test_planes_of_a_nearly_empty_volume_are_not_black():
+def test_planes_of_a_nearly_empty_volume_are_not_black(axes):
     volume = np.zeros((30, 30, 30))
     volume[3, 4, 5] = 7
-    figure, axes = plt.subplots(1, 3)
     pictures.planes(axes, volume, (1, 1, 1), (3, 4, 5))
     assert axes[0].images[0].get_clim() == (0, 7)
-    plt.close(figure)

@@ -20,33 +20,19 @@ def test_wilson_is_scipys(count, data):
     assert metrics.wilson(hits, count) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-def test_wilson_of_nothing_is_nan():
-    assert np.isnan(metrics.wilson(0, 0)).all()
-
-
-def test_frames_that_repeat_each_other_count_once():
+def test_frames_that_repeat_each_other_count_once_and_independent_ones_as_often_as_there_are():
     right = np.random.default_rng(0).random(40) < 0.7
-    groups = np.arange(40)
-    once = metrics.clustered_wilson(right, groups)
-    ten_times = metrics.clustered_wilson(np.repeat(right, 10), np.repeat(groups, 10))
-    assert ten_times == pytest.approx(once, abs=0.01)
+    ten_times = metrics.clustered_wilson(np.repeat(right, 10), np.repeat(np.arange(40), 10))
+    assert ten_times == pytest.approx(metrics.clustered_wilson(right, np.arange(40)), abs=0.01)
     assert metrics.wilson(right.sum() * 10, 400)[0] > ten_times[0] + 0.05
-
-
-def test_independent_frames_count_as_often_as_there_are():
     right, groups = np.random.default_rng(1).random(3000) < 0.7, np.repeat(np.arange(600), 5)
     assert metrics.clustered_wilson(right, groups) == pytest.approx(metrics.wilson(right.sum(), 3000), abs=0.004)
 
 
-def test_clusters_without_an_error_are_counted_as_clusters():
+def test_samples_without_an_error_and_empty_ones():
     assert metrics.clustered_wilson([1] * 30, np.repeat([0, 1, 2], 10)) == pytest.approx(metrics.wilson(3, 3))
-    assert np.isnan(metrics.clustered_wilson([], [])).all()
-
-
-def delong_by_pairs(labels, scores):
-    positive, negative = scores[labels == 1], scores[labels == 0]
-    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
-    return wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative)
+    for empty in (metrics.wilson(0, 0), metrics.clustered_wilson([], []), metrics.auc([1, 1], [0.2, 0.3])):
+        assert np.isnan(empty).all()
 
 
 def interval(value, variance):
@@ -63,9 +49,14 @@ def scored(seed=0, count=60):
 
 def test_delong_variance_equals_the_sum_over_all_pairs():
     labels, scores = scored()
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    variance = wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative)
     value, low, high = metrics.auc(labels, scores)
     assert value == pytest.approx(roc_auc_score(labels, scores))
-    assert (low, high) == pytest.approx(interval(value, delong_by_pairs(labels, scores)), abs=1e-6)
+    assert (low, high) == pytest.approx(interval(value, variance), abs=1e-6)
+    names = [f"patient {i}" for i in range(len(labels))]
+    assert metrics.auc(labels, scores, names) == pytest.approx((value, low, high))
 
 
 def obuchowski_by_loops(labels, scores, groups):
@@ -96,57 +87,27 @@ def test_clustered_variance_is_obuchowskis(seed):
     assert (low, high) == pytest.approx(interval(area, variance), abs=1e-6)
 
 
-def test_groups_of_one_give_delong():
-    labels, scores = scored()
-    names = [f"patient {i}" for i in range(len(labels))]
-    assert metrics.auc(labels, scores, names) == pytest.approx(metrics.auc(labels, scores))
-
-
-def test_copies_of_frames_add_nothing():
-    labels, scores = scored(3, 200)
-    groups = np.arange(200)
-    copied = metrics.auc(*(np.repeat(v, 5) for v in (labels, scores, groups)))
-    assert copied == pytest.approx(metrics.auc(labels, scores), abs=0.003)
-
-
-def test_the_auc_interval_covers_the_truth():
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_auc_interval_covers_the_truth(frames):
+    """60 patients; with three frames of each class a patient's frames of one class share a value."""
+    rng, covered, shared = np.random.default_rng(frames), 0, 0.6 if frames > 1 else 0.0
     truth = stats.norm.cdf(1 / np.sqrt(2))
-    labels = np.repeat([0, 1], 60)
-    covered = 0
-    for _ in range(400):
-        _, low, high = metrics.auc(labels, rng.normal(size=120) + labels)
-        covered += low <= truth <= high
-    assert 0.91 <= covered / 400 <= 0.985
-
-
-def test_the_clustered_interval_covers_the_truth():
-    rng = np.random.default_rng(2)
-    truth, covered = stats.norm.cdf(1 / np.sqrt(2)), 0
-    groups, labels = np.repeat(np.arange(60), 6), np.tile([0, 0, 0, 1, 1, 1], 60)
+    labels, groups = np.tile(np.repeat([0, 1], frames), 60), np.repeat(np.arange(60), 2 * frames)
     for _ in range(300):
-        own = np.sqrt(0.6) * rng.normal(size=(60, 2))  # each patient's clean and artifact frames share a value
-        scores = np.repeat(own, 3, axis=1).ravel() + np.sqrt(0.4) * rng.normal(size=360) + labels
-        _, low, high = metrics.auc(labels, scores, groups)
+        own = np.repeat(np.sqrt(shared) * rng.normal(size=120), frames)
+        scores = own + np.sqrt(1 - shared) * rng.normal(size=len(labels)) + labels
+        _, low, high = metrics.auc(labels, scores, groups if frames > 1 else None)
         covered += low <= truth <= high
     assert 0.90 <= covered / 300 <= 0.985
 
 
-def test_a_perfect_ranking_still_has_a_lower_bound_below_one():
-    value, low, high = metrics.auc([0] * 10 + [1] * 10, np.arange(20))
-    assert (value, high) == (1, 1)
-    assert low == pytest.approx(0.025**0.1)
-    assert metrics.auc([0] * 10 + [1] * 10, np.arange(20), np.repeat(np.arange(4), 5))[1] == pytest.approx(0.025**0.5)
-    assert metrics.auc([1] * 10 + [0] * 10, np.arange(20))[:2] == (0, 0)
-
-
-def test_one_observation_of_a_class_makes_a_wide_interval():
-    _, low, high = metrics.auc([0, 0, 0, 0, 1], [0.1, 0.2, 0.3, 0.9, 0.8])
+def test_extreme_rankings_still_have_an_interval():
+    labels, scores = np.repeat([0, 1], 10), np.arange(20)
+    assert metrics.auc(labels, scores) == (1, pytest.approx(0.025**0.1), 1)
+    assert metrics.auc(labels, scores, np.repeat(np.arange(4), 5))[1] == pytest.approx(0.025**0.5)
+    assert metrics.auc(1 - labels, scores)[:2] == (0, 0)
+    _, low, high = metrics.auc([0, 0, 0, 0, 1], [0.1, 0.2, 0.3, 0.9, 0.8])  # one observation of a class
     assert high - low > 0.5
-
-
-def test_auc_needs_both_classes():
-    assert np.isnan(metrics.auc([1, 1], [0.2, 0.3])).all()
 
 
 def test_crossed_mean_with_one_seed_is_the_t_interval():
@@ -157,15 +118,10 @@ def test_crossed_mean_with_one_seed_is_the_t_interval():
     assert (result["low"], result["high"], result["p"]) == pytest.approx((low, high, expected.pvalue))
 
 
-def test_crossed_mean_grows_with_the_spread_of_seeds():
-    rng = np.random.default_rng(3)
-    steady = rng.normal(size=(200, 1)) + np.zeros((1, 3))
-    moved = steady + np.array([[-0.1, 0, 0.1]])
-    assert metrics.crossed_mean(moved)["se"] > metrics.crossed_mean(steady)["se"]
-    assert metrics.crossed_mean(moved)["df"] < metrics.crossed_mean(steady)["df"]
-
-
-def test_crossed_mean_leaves_out_images_without_a_verdict():
-    values = np.array([[1.0, 1.0], [0.0, np.nan], [0.0, 1.0]])
-    assert metrics.crossed_mean(values)["images"] == 2
-    assert metrics.crossed_mean(values)["mean"] == 0.75
+def test_crossed_mean_grows_with_the_spread_of_seeds_and_leaves_out_images_without_a_verdict():
+    values = np.random.default_rng(3).normal(size=(200, 1)) + np.zeros((1, 3))
+    steady, moved = metrics.crossed_mean(values), metrics.crossed_mean(values + np.array([[-0.1, 0, 0.1]]))
+    assert moved["se"] > steady["se"]
+    assert moved["df"] < steady["df"]
+    complete = metrics.crossed_mean(np.array([[1.0, 1.0], [0.0, np.nan], [0.0, 1.0]]))
+    assert (complete["images"], complete["mean"]) == (2, 0.75)

@@ -1,23 +1,18 @@
-"""The embedded hearts on disk: layout, sidecars, counterfactuals, resuming."""
+"""The embedded hearts on disk: layout, sidecars, counterfactuals."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.synthetic.conftest import SPECS, contents
 from xiqa.synthetic.heart import files, read_about, without, write
 
-SPEC = {"size": 32, "train": 6, "val": 3, "test": 4, "frames": 3, "seed": 7}
+SPEC = SPECS["lvot"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("hearts")
-    write(path, SPEC, workers=1)
-    return path
-
-
-def contents(path):
-    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+def folder(written):
+    return written("lvot")
 
 
 def lines(folder, split):
@@ -133,35 +128,3 @@ def test_scanner_of_a_spec_reaches_the_pictures(folder, tmp_path):
 def test_order_of_lines_is_shuffled(folder):
     paths = [path for path, _ in lines(folder, "train")]
     assert paths != sorted(paths)
-
-
-@pytest.mark.parametrize("lost", ["images", "derivatives", "labels", "train_segm"])
-def test_missing_files_are_written_again(folder, lost):
-    before = contents(folder)
-    victim = sorted((folder / lost).rglob("*.*"))[0]
-    victim.unlink()
-    write(folder, SPEC, workers=1)
-    assert contents(folder) == before
-
-
-def test_complete_patients_are_left_alone(folder, monkeypatch):
-    monkeypatch.setattr(files, "write_one", None)
-    write(folder, SPEC, workers=1)
-
-
-def test_interrupted_writing_resumes_and_workers_change_no_byte(folder, tmp_path, monkeypatch):
-    real, calls = files.write_one, []
-
-    def failing(job):
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        calls.append(job)
-        real(job)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(files, "write_one", failing)
-        with pytest.raises(KeyboardInterrupt):
-            write(tmp_path, SPEC, workers=1)
-    assert not (tmp_path / "labels").exists()
-    write(tmp_path, SPEC, workers=2)
-    assert contents(tmp_path) == contents(folder)

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from xiqa import models, uncertainty
 from xiqa.data.arrays import drawn
@@ -18,11 +17,11 @@ SHAPE = (32, 32, 32)
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    made = models.build("vggnet3d", shape=SHAPE)
+    network = models.build("vggnet3d", shape=SHAPE)
     with torch.no_grad():  # batch statistics other than those of a fresh network
-        made.head[3].running_mean.normal_()
-        made.head[3].running_var.uniform_(0.5, 2)
-    return made.eval()
+        network.head[3].running_mean.normal_()
+        network.head[3].running_var.uniform_(0.5, 2)
+    return network.eval()
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,16 @@ class TestMonteCarloDropout:
     @pytest.mark.parametrize("half", [False, True])
     def test_it_equals_full_passes_of_one_volume_exactly(self, model, volumes, half):
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found = uncertainty.mc_dropout(model, volumes[:1], 6, 5)
+            mc = uncertainty.mc_dropout(model, volumes[:1], 6, 5)
             expected = full_passes(model, volumes[0], 6, 5)
-        assert found.shape == (6, 1, 2)
-        assert torch.equal(found, expected)
-        assert found.std(dim=0).min() > 1e-3
+        assert torch.equal(mc, expected)
+        assert mc.std(dim=0).min() > 1e-3
+
+    def test_alexnet_too(self):
+        torch.manual_seed(0)
+        model = models.build("alexnet3d", shape=(57, 57, 48)).eval()
+        volume = torch.randn(1, 1, 57, 57, 48)
+        assert torch.equal(uncertainty.mc_dropout(model, volume, 3, 4), full_passes(model, volume[0], 3, 4))
 
     def test_it_equals_heads_with_masks_of_the_same_generator(self, model, volumes):
         generator = torch.Generator().manual_seed(9)
@@ -63,46 +67,37 @@ class TestMonteCarloDropout:
                 hidden = model.head[4](model.head[3](model.head[2](features * first)))
                 second = torch.empty_like(hidden).bernoulli_(0.5, generator=generator) / 0.5
                 expected.append(model.head[6](hidden * second).softmax(1))
-        assert torch.equal(uncertainty.mc_dropout(model, volumes[:1], 4, 9), torch.stack(expected))
+        mc = uncertainty.mc_dropout(model, volumes[:1], 8, 9)
+        assert torch.equal(mc[:4], torch.stack(expected))  # fewer samples are the first of more
 
-    def test_what_the_batch_mates_hold_changes_nothing(self, model, volumes):
+    def test_a_volume_of_a_batch_is_answered_as_if_alone(self, model, volumes):
         together = uncertainty.mc_dropout(model, volumes, 5, 3)
         others = torch.cat([torch.randn(1, 1, *SHAPE), volumes[1:2], 9 * torch.ones(1, 1, *SHAPE)])
         assert torch.equal(together[:, 1], uncertainty.mc_dropout(model, others, 5, 3)[:, 1])
         assert torch.equal(together, uncertainty.mc_dropout(model, volumes.flip(0), 5, 3).flip(1))
-
-    def test_each_volume_of_a_batch_is_answered_as_if_alone(self, model, volumes):
         seeds = torch.tensor([5, 6, 7])
         together = uncertainty.mc_dropout(model, volumes, 5, seeds)
         alone = [uncertainty.mc_dropout(model, v[None], 5, int(s)) for v, s in zip(volumes, seeds, strict=True)]
         assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-6)
-
-    def test_fewer_samples_are_the_first_of_more(self, model, volumes):
-        assert torch.equal(
-            uncertainty.mc_dropout(model, volumes, 3, 1), uncertainty.mc_dropout(model, volumes, 8, 1)[:3]
-        )
 
     def test_other_seeds_give_other_samples(self, model, volumes):
         same = uncertainty.mc_dropout(model, volumes[:1].expand(2, -1, -1, -1, -1), 5, torch.tensor([1, 2]))
         assert not torch.equal(same[:, 0], same[:, 1])
 
     def test_probabilities_sum_to_one_and_take_part_in_further_work(self, model, volumes):
-        found = uncertainty.mc_dropout(model, volumes, 5, 0)
-        assert torch.allclose(found.sum(-1), torch.ones(5, 3))
-        assert not found.is_inference()
-        assert not found.requires_grad
+        mc = uncertainty.mc_dropout(model, volumes, 5, 0)
+        assert torch.allclose(mc.sum(-1), torch.ones(5, 3))
+        assert not mc.is_inference()
+        assert not mc.requires_grad
 
-    def test_without_dropout_all_samples_are_the_plain_answer(self, volumes):
-        torch.manual_seed(0)
-        model = models.build("vggnet3d", shape=SHAPE).eval()
+    def test_without_dropout_all_samples_are_the_plain_answer(self, model, volumes):
+        model = copy.deepcopy(model)
         for module in model.head:
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
         with torch.no_grad():
             plain = model(volumes[:1]).softmax(1)
-        found = uncertainty.mc_dropout(model, volumes[:1], 3, 0)
-        assert torch.equal(found, plain.expand(3, -1, -1))
-        assert (uncertainty.decompose(found)["mutual_information"] == 0).all()
+        assert torch.equal(uncertainty.mc_dropout(model, volumes[:1], 3, 0), plain.expand(3, -1, -1))
 
     @pytest.mark.parametrize("training", [False, True])
     def test_the_model_is_left_as_it_was(self, volumes, training):
@@ -121,64 +116,46 @@ class TestMonteCarloDropout:
         assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
         assert torch.equal(torch.get_rng_state(), state)
 
-    def test_alexnet_too(self):
-        torch.manual_seed(0)
-        model = models.build("alexnet3d", shape=(57, 57, 48)).eval()
-        volume = torch.randn(1, 1, 57, 57, 48)
-        assert torch.equal(uncertainty.mc_dropout(model, volume, 3, 4), full_passes(model, volume[0], 3, 4))
-
     def test_what_cannot_be_sampled_is_refused(self, model, volumes):
-        with pytest.raises(ValueError, match="at least one sample"):
-            uncertainty.mc_dropout(model, volumes, 0, 0)
-        with pytest.raises(ValueError, match="3 ints"):
-            uncertainty.mc_dropout(model, volumes, 1, torch.tensor([1, 2]))
-        with pytest.raises(ValueError, match="3 ints"):
-            uncertainty.mc_dropout(model, volumes, 1, torch.zeros(3))
-        with pytest.raises(ValueError, match="head"):
-            uncertainty.mc_dropout(nn.Linear(2, 2), volumes, 1, 0)
         noisy = models.build("vggnet3d", shape=SHAPE)
         noisy.trunk.add_module("drop", nn.Dropout3d(0.1))
-        with pytest.raises(ValueError, match="trunk"):
-            uncertainty.mc_dropout(noisy, volumes, 1, 0)
+        for network, samples, seed, message in (
+            (model, 0, 0, "at least one sample"),
+            (model, 1, torch.tensor([1, 2]), "3 ints"),
+            (model, 1, torch.zeros(3), "3 ints"),
+            (nn.Linear(2, 2), 1, 0, "sequential head"),
+            (noisy, 1, 0, "trunk"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                uncertainty.mc_dropout(network, volumes, samples, seed)
 
 
 class TestFlips:
     def test_identity_first_and_every_combination_once(self, model, volumes):
-        found = uncertainty.flips(model, volumes)
-        assert found.shape == (8, 3, 2)
+        answers = uncertainty.flips(model, volumes)
         assert uncertainty.FLIPS[0] == ()
-        assert len(set(uncertainty.FLIPS)) == 8
+        assert len(set(uncertainty.FLIPS)) == len(answers) == 8
+        assert (uncertainty.FLIP_NAMES[0], uncertainty.FLIP_NAMES[7]) == ("as it is", "xyz")
         with torch.no_grad():
-            assert torch.allclose(found[0], functional.softmax(model(volumes), 1))
-            assert torch.allclose(found[7], model(volumes.flip(2, 3, 4)).softmax(1))
-        assert uncertainty.FLIP_NAMES[0] == "as it is"
-        assert uncertainty.FLIP_NAMES[7] == "xyz"
-
-    def test_a_flipped_volume_gives_the_same_set_of_answers(self, model, volumes):
-        found, turned = (uncertainty.flips(model, v)[..., 1].sort(dim=0).values for v in (volumes, volumes.flip(3)))
-        assert torch.allclose(found, turned, atol=1e-6)
+            assert torch.allclose(answers[0], model(volumes).softmax(1))
+            assert torch.allclose(answers[7], model(volumes.flip(2, 3, 4)).softmax(1))
+        turned = uncertainty.flips(model, volumes.flip(3))  # the same set of answers
+        assert torch.allclose(answers[..., 1].sort(dim=0).values, turned[..., 1].sort(dim=0).values, atol=1e-6)
 
     def test_dropout_is_off_even_for_a_network_in_training(self, volumes):
         model = models.build("vggnet3d", shape=SHAPE).train()
         assert torch.equal(uncertainty.flips(model, volumes), uncertainty.flips(model, volumes))
 
-
-class TestBoth:
     def test_each_orientation_is_sampled_with_masks_of_its_own(self, model, volumes):
-        found = sampling.flipped_samples(model, volumes, 4, [7] * len(volumes))[1]
-        assert found.shape == (8, 4, 3, 2)
-        assert torch.equal(found[0], uncertainty.mc_dropout(model, volumes, 4, 7))
-        for axes, part in zip(uncertainty.FLIPS[1:], found[1:], strict=True):
+        mc = sampling.flipped_samples(model, volumes, 4, [7] * len(volumes))[1]
+        assert mc.shape == (8, 4, 3, 2)
+        assert torch.equal(mc[0], uncertainty.mc_dropout(model, volumes, 4, 7))
+        for turn, axes in enumerate(uncertainty.FLIPS[1:], start=1):
             turned = volumes.flip(axes)
-            seed = int(np.random.SeedSequence([7, 1 + uncertainty.FLIPS[1:].index(axes)]).generate_state(1)[0])
-            torch.testing.assert_close(part[:, 1], full_passes(model, turned[1], 4, seed)[:, 0], atol=1e-6, rtol=0)
-            assert not torch.equal(part, uncertainty.mc_dropout(model, turned, 4, 7))
-
-    def test_its_variance_has_two_parts(self, model, volumes):
-        p = sampling.flipped_samples(model, volumes, 5, [0] * len(volumes))[1].double().numpy()
-        parts = uncertainty.split_variance(p)
-        assert parts["total"].to_numpy() == pytest.approx((parts["within"] + parts["between"]).to_numpy(), rel=1e-9)
-        assert (parts[["within", "between"]] > 0).all(axis=None)
+            seed = int(np.random.SeedSequence([7, turn]).generate_state(1)[0])
+            torch.testing.assert_close(mc[turn][:, 1], full_passes(model, turned[1], 4, seed)[:, 0], atol=1e-6, rtol=0)
+            assert not torch.equal(mc[turn], uncertainty.mc_dropout(model, turned, 4, 7))
+        assert (uncertainty.split_variance(mc)[["within", "between"]] > 0).all(axis=None)
 
 
 class Volumes:
@@ -198,39 +175,43 @@ class Volumes:
 
 
 class TestSample:
-    def drawn(self, tmp_path, model, monkeypatch, prepared="all", **changes):
+    @pytest.fixture
+    def entry(self, tmp_path, model, monkeypatch):
+        """Files of an entry of the store function, by name."""
         monkeypatch.setattr(drawn, "read_volumes", Volumes)
         monkeypatch.setenv("XIQA_DEVICE", "cpu")
-        folder = tmp_path / prepared
-        folder.mkdir(parents=True)
         models.save(model, tmp_path / "weights.pt")
-        given = {"split": "test", "samples": 4, "seed": 0, "flips": True} | changes
-        sample.sample(folder, tmp_path / "weights.pt", prepared, **given)
-        return {path.stem: np.load(path) for path in folder.glob("*.npy")}
 
-    def test_what_it_writes(self, tmp_path, model, monkeypatch):
-        found = self.drawn(tmp_path, model, monkeypatch)
-        assert {name: value.shape for name, value in found.items()} == {
+        def entry(prepared="all", **changes):
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            folder.mkdir()
+            recipe = {"split": "test", "samples": 4, "seed": 0, "flips": True} | changes
+            sample.sample(folder, tmp_path / "weights.pt", prepared, **recipe)
+            return {path.stem: np.load(path) for path in folder.glob("*.npy")}
+
+        return entry
+
+    def test_what_it_writes(self, entry, model):
+        arrays = entry()
+        assert {name: value.shape for name, value in arrays.items()} == {
             "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2), "flips_mc": (8, 1, 3, 2),
         }  # fmt: skip
-        assert all(value.dtype == np.float32 for value in found.values())
+        assert all(value.dtype == np.float32 for value in arrays.values())
         layout = {"memory_format": torch.channels_last_3d}
         volumes = torch.from_numpy(Volumes("all").volumes("test").astype(np.float32))[:, None].contiguous(**layout)
         model = copy.deepcopy(model).to(**layout)
         seeds = torch.tensor(sampling.scan_seeds(["a", "b", "c"], 0))
-        assert np.array_equal(found["mc"], uncertainty.mc_dropout(model, volumes, 4, seeds).numpy())
+        assert np.array_equal(arrays["mc"], uncertainty.mc_dropout(model, volumes, 4, seeds).numpy())
         with torch.no_grad():
-            assert found["plain"] == pytest.approx(model(volumes).softmax(1).numpy(), abs=1e-6)
+            assert arrays["plain"] == pytest.approx(model(volumes).softmax(1).numpy(), abs=1e-6)
 
-    def test_a_scan_is_answered_alike_whatever_else_is_in_the_split(self, tmp_path, model, monkeypatch):
-        every = self.drawn(tmp_path, model, monkeypatch)
-        alone = self.drawn(tmp_path, model, monkeypatch, prepared="one")
+    def test_a_scan_is_answered_alike_whatever_else_is_in_the_split(self, entry):
+        every, alone = entry(), entry("one")
         assert every["mc"][:, 2:] == pytest.approx(alone["mc"], abs=1e-6)
         assert every["plain"][2:] == pytest.approx(alone["plain"], abs=1e-6)
 
-    def test_flips_and_half_precision_only_if_asked_for(self, tmp_path, model, monkeypatch):
-        full = self.drawn(tmp_path / "full", model, monkeypatch, flips=False)
-        half = self.drawn(tmp_path / "half", model, monkeypatch, flips=False, precision="bf16")
+    def test_flips_and_half_precision_only_if_asked_for(self, entry):
+        full, half = entry(flips=False), entry(flips=False, precision="bf16")
         assert set(full) == set(half) == {"plain", "mc"}
         assert not np.array_equal(full["plain"], half["plain"])
         assert full["plain"] == pytest.approx(half["plain"], abs=0.05)
@@ -241,21 +222,16 @@ def test_seeds_follow_the_name_of_the_scan():
     assert len({*sampling.scan_seeds(["a", "b"], 0), *sampling.scan_seeds(["a", "b"], 1)}) == 4
 
 
-class TestHead:
-    def test_gradients_of_samples_flow_to_the_features(self, model, volumes):
-        head = sampling.sequential_head(model)
-        with torch.no_grad():
-            features = model.trunk(volumes[:1])
-        rows = features.expand(3, *features.shape[1:]).clone().requires_grad_()
-        logits = sampling.head_samples(head, rows, 3, 5)
-        assert torch.allclose(logits.softmax(1), uncertainty.mc_dropout(model, volumes[:1], 3, 5)[:, 0])
-        (gradient,) = torch.autograd.grad(logits[:, 1].sum(), rows)
-        assert not torch.allclose(gradient[0], gradient[1])  # each sample has its own masks
-        step = 1e-2 * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
-        moved = [sampling.head_samples(head, features + sign * step, 3, 5)[:, 1] for sign in (1, -1)]
-        wanted = (gradient * step).flatten(1).sum(1)
-        assert torch.allclose((moved[0] - moved[1]).detach() / 2, wanted, rtol=0.1, atol=1e-3)
-
-    def test_a_head_that_is_not_sequential_is_refused(self):
-        with pytest.raises(ValueError, match="sequential head"):
-            sampling.sequential_head(nn.Linear(2, 2))
+def test_gradients_of_samples_flow_to_the_features(model, volumes):
+    head = sampling.sequential_head(model)
+    with torch.no_grad():
+        features = model.trunk(volumes[:1])
+    rows = features.expand(3, *features.shape[1:]).clone().requires_grad_()
+    logits = sampling.head_samples(head, rows, 3, 5)
+    assert torch.allclose(logits.softmax(1), uncertainty.mc_dropout(model, volumes[:1], 3, 5)[:, 0])
+    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), rows)
+    assert not torch.allclose(gradient[0], gradient[1])  # each sample has its own masks
+    step = 1e-2 * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))
+    moved = [sampling.head_samples(head, features + sign * step, 3, 5)[:, 1] for sign in (1, -1)]
+    wanted = (gradient * step).flatten(1).sum(1)
+    assert torch.allclose((moved[0] - moved[1]).detach() / 2, wanted, rtol=0.1, atol=1e-3)

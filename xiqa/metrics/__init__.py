@@ -6,7 +6,7 @@ from xiqa.store.faces import lazy
 
 if TYPE_CHECKING:
     from xiqa.metrics.agreement import bca, cohen_kappa, kappa_interval
-    from xiqa.metrics.decisions import calibration_bin, classification, expected_calibration_error
+    from xiqa.metrics.decisions import calibration_bin, classification
     from xiqa.metrics.enriched import calibration, detection, estimate, prevalence_weights, ranking, resample
     from xiqa.metrics.intervals import auc, clustered_wilson, crossed_mean, wilson
     from xiqa.metrics.selective import augrc, aurc, balanced_augrc, balanced_aurc, dffmr, udm

@@ -1,10 +1,7 @@
-"""Two raters, two networks or two methods on the same images: agreement, difference, and intervals by resampling.
+"""Agreement of two raters, networks or methods on the same images, and intervals by a bootstrap over units.
 
-Hits are 0, 1 or NaN (no verdict); pairs without two verdicts are left out. What is drawn again is always the
-independent unit (a radiograph, a patient), never one of its frames.
+Hits are 0, 1 or NaN (no verdict). A unit is what is independent: a radiograph or a patient, never one of its frames.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,83 +9,69 @@ from scipy import stats
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
-    """Agreement of hits beyond chance (Cohen 1960), in [-1, 1].
+    """Agreement of hits (N,) beyond chance (Cohen 1960), in [-1, 1]; NaN where neither rater varies.
 
-    kappa = (o - e) / (1 - e), o being the share of images on which both agree and e what two independent raters with
-    these shares of hits would reach. Where nearly all are hits e is near 1, and kappa is low however rarely they
-    disagree: read it beside o.
-    Hits are (N,), 0, 1 or NaN; other values and lengths raise ValueError. NaN where neither varies.
+    kappa = (o - e) / (1 - e): o is the share of images on which both agree, e the share expected of two independent
+    raters with these shares of hits. Where nearly all are hits e is near 1 and kappa is low even if o is high.
+    Pairs without two verdicts are left out. Values other than 0, 1 and NaN, or unequal lengths, raise ValueError.
     """
-    return float(_kappa(_cells(*_both(first, second)).sum(0)))
+    return float(_kappa(_cells(first, second)[0].sum(0)))
 
 
 def kappa_interval(
-    first: ArrayLike,
-    second: ArrayLike,
-    units: ArrayLike | None = None,
-    confidence: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
+    first: ArrayLike, second: ArrayLike, units: ArrayLike | None = None, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of :func:`cohen_kappa` by a bootstrap over units.
+    """95 % percentile interval of :func:`cohen_kappa` by a bootstrap over ``units`` (N,), by default the images.
 
-    Draws without a kappa (nothing varies in them) are left out. Where all draws give the same one, there is no
-    interval: a rater that never varies has a kappa of 0 by construction, and one that never disagrees one of 1 however
-    few the images.
-    ``units`` (N,) is what the images are of; by default each is a unit of its own. Both bounds are NaN where there is
-    no kappa, a single unit or no spread.
+    Replicates without a kappa are left out. Both bounds are NaN if there is no kappa, a single unit, or all are equal.
     """
-    units = np.arange(np.size(first)) if units is None else np.asarray(units)
-    first, second, units = _both(first, second, units)
-    cells, which = _cells(first, second), np.unique(units, return_inverse=True)[1]
-    tables = np.zeros((which.max(initial=-1) + 1, 4))
-    np.add.at(tables, which, cells)
+    cells, complete = _cells(first, second)
+    units = np.arange(len(complete)) if units is None else np.asarray(units)
+    if units.shape != complete.shape:
+        raise ValueError(f"every image needs its unit: {complete.shape} images have units of shape {units.shape}")
+    unit = np.unique(units[complete], return_inverse=True)[1]
+    tables = np.zeros((unit.max(initial=-1) + 1, 4))
+    np.add.at(tables, unit, cells)
     count = len(tables)
     if count < 2 or np.isnan(_kappa(tables.sum(0))):
         return np.nan, np.nan
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    found = _kappa(times @ tables)
-    if not np.nanmax(found) > np.nanmin(found):
+    kappas = _kappa(times @ tables)
+    if not np.nanmax(kappas) > np.nanmin(kappas):
         return np.nan, np.nan
-    low, high = np.nanquantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.nanquantile(kappas, [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
 
 
-def bca(values: ArrayLike, confidence: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Interval of a mean by a bootstrap over units, bias-corrected and accelerated (Efron 1987).
+def bca(values: ArrayLike, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a mean by a bootstrap over units, bias-corrected and accelerated (Efron 1987).
 
-    A check of :func:`xiqa.metrics.crossed_mean`: no normal distribution is assumed, but seeds are taken as they are, so
-    the spread between seeds is not in it.
-    Values are (units, seeds) or (units,); rows with a NaN are left out. Both bounds are the value where all units are
-    equal, NaN for fewer than two units.
+    A check of :func:`xiqa.metrics.crossed_mean` without a normal distribution, and without the spread between seeds.
+    Values are (units, seeds); rows with a NaN are left out. Both bounds are the value where all units are equal, NaN
+    for fewer than two units.
     """
     values = np.asarray(values, dtype=float)
-    values = values[:, None] if values.ndim == 1 else values
     means = values[~np.isnan(values).any(axis=1)].mean(axis=1)
     if len(means) < 2:
         return np.nan, np.nan
     if np.ptp(means) <= 1e-12 * np.abs(means).max():
         return float(means[0]), float(means[0])
-    given: dict[str, Any] = {"method": "BCa", "confidence_level": confidence, "n_resamples": draws}
-    found = stats.bootstrap((means,), np.mean, random_state=np.random.default_rng(seed), **given).confidence_interval
-    return float(found.low), float(found.high)
+    rng = np.random.default_rng(seed)
+    interval = stats.bootstrap((means,), np.mean, method="BCa", n_resamples=draws, random_state=rng).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
-def _both(first: ArrayLike, second: ArrayLike, *more: NDArray) -> tuple[NDArray, ...]:
-    """Hits of the pairs that have two verdicts, and what else is known of them."""
+def _cells(first: ArrayLike, second: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Pairs with two verdicts as cells (..., 4): both hit, first only, second only, neither; and which pairs, (N,)."""
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if first.ndim != 1 or any(first.shape != np.shape(other) for other in (second, *more)):
+    if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(f"hits must be given image by image, not as {first.shape} and {second.shape}")
-    known = ~(np.isnan(first) | np.isnan(second))
-    first, second = first[known], second[known]
+    complete = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[complete], second[complete]
     if not np.isin([first, second], (0, 1)).all():
         raise ValueError("hits must be 0, 1 or NaN: set ties to 'first', and do not average over seeds")
-    return first, second, *(other[known] for other in more)
-
-
-def _cells(first: NDArray, second: NDArray) -> NDArray:
-    """Which cell of the two-by-two table each pair is in, (N, 4): both hit, first only, second only, neither."""
-    return np.stack([first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second)], axis=-1)
+    cells = [first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second)]
+    return np.stack(cells, axis=-1), complete
 
 
 def _kappa(tables: NDArray) -> NDArray:
@@ -96,7 +79,7 @@ def _kappa(tables: NDArray) -> NDArray:
     both, first, second, neither = np.moveaxis(np.asarray(tables, dtype=float), -1, 0)
     count = both + first + second + neither
     hits, others = both + first, both + second
-    # The form in counts: (o - e) / (1 - e), both times count squared, without a rounded difference.
+    # (o - e) / (1 - e), both times count squared: in counts no rounded difference occurs.
     chance = hits * others + (count - hits) * (count - others)
     varies = (hits * (count - hits) > 0) | (others * (count - others) > 0)
     excess, most = count * (both + neither) - chance, count**2 - chance

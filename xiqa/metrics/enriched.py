@@ -1,8 +1,7 @@
 """Metrics of an enriched test set, weighted back to the prevalence in the field, with intervals over subjects.
 
-A set with many artifacts measures them well, but a precision read from it would be that of no scanner. So each scan
-gets a weight, artifacts together the share that they have in the field. Every function takes weights (..., N) and works
-on the last axis, so that one call gives the estimate and thousands of bootstrap replicates of it.
+An enriched set holds many more artifacts than the field, so its own precision is not that of the field. All functions
+take weights (..., N) and work on the last axis: one call gives the estimate and all its bootstrap replicates.
 """
 
 import numpy as np
@@ -12,39 +11,30 @@ from scipy.special import xlogy
 
 from xiqa.metrics.decisions import calibration_bin
 
-Values = np.ndarray  # (draws + 1,): the sample's own value, then its replicates
+Values = np.ndarray  # (draws + 1,): the value of the sample, then its replicates
 
 
 def prevalence_weights(labels: ArrayLike, prevalence: float = 0.02, counts: ArrayLike | None = None) -> np.ndarray:
-    """Weights that make artifacts a share ``prevalence`` of the total; their mean is 1.
+    """Weights (..., N) of mean 1 that make artifacts (label 1) a share ``prevalence`` of the total.
 
-    Parameters
-    ----------
-    labels : (N,), 1 = artifact.
-    counts : (..., N), how often each scan was drawn (:func:`resample`): each replicate is weighted by itself.
-
-    Returns
-    -------
-    (N,) or (..., N); NaN in a replicate without one of the classes.
+    Each replicate ``counts`` (..., N) of :func:`resample` is weighted by itself; NaN without one of the classes.
     """
     labels = np.asarray(labels)
     counts = np.ones(len(labels)) if counts is None else np.asarray(counts, dtype=float)
     positive = counts[..., labels == 1].sum(axis=-1, keepdims=True)
     negative = counts[..., labels == 0].sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.where(labels == 1, prevalence / positive, (1 - prevalence) / negative)
-        each = np.where((positive > 0) & (negative > 0), each, np.nan)
-    return counts * each * len(labels)
+        weights = np.where(labels == 1, prevalence / positive, (1 - prevalence) / negative)
+    return counts * np.where((positive > 0) & (negative > 0), weights, np.nan) * len(labels)
 
 
 def resample(subjects: ArrayLike, labels: ArrayLike, draws: int = 2000, seed: int = 0) -> np.ndarray:
     """How often each scan is drawn in a bootstrap over subjects, stratified by whether a subject has an artifact.
 
-    Subjects and labels are (N,), the result (draws + 1, N) float64. Row 0 is all ones, the sample itself; the
-    others are replicates. The same seed gives the same replicates, so two networks tested on the same scans are
-    compared pairwise.
+    Subjects and labels are (N,), the result (draws + 1, N) float64: row 0 is all ones, the sample itself, the others
+    are replicates. The same seed gives the same replicates, so networks on the same scans are compared pairwise.
     """
-    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    subject = np.unique(np.asarray(subjects), return_inverse=True)[1]
     stratum = np.zeros(subject.max() + 1, dtype=int)
     np.maximum.at(stratum, subject, np.asarray(labels).astype(int))
     times = np.ones((draws + 1, len(stratum)))
@@ -65,11 +55,10 @@ def estimate(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float
 
 
 def detection(labels: ArrayLike, flagged: ArrayLike, weights: ArrayLike | None = None) -> dict[str, np.ndarray]:
-    """What a decision is worth (positive class = artifact): each of shape (...), from weights (..., N).
+    """Metrics (...) of a decision (N,), positive class = artifact, from weights (..., N).
 
-    accuracy, balanced_accuracy, sensitivity, specificity, precision, npv, f1, mcc, and the weights themselves: tp, fn,
-    fp, tn. F1 and MCC are 0 where nothing is flagged; sensitivity, specificity and balanced accuracy are NaN where the
-    class is absent, precision and npv where nothing is called so.
+    F1 and MCC are 0 where nothing is flagged; sensitivity, specificity and balanced accuracy are NaN where the class is
+    absent, precision and npv where nothing is called so. tp, fn, fp and tn are sums of weights.
     """
     labels, flagged = np.asarray(labels) == 1, np.asarray(flagged, dtype=bool)
     w = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
@@ -90,16 +79,12 @@ def detection(labels: ArrayLike, flagged: ArrayLike, weights: ArrayLike | None =
     }
 
 
-def ranking(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> dict[str, np.ndarray]:
-    """Area under the ROC curve and average precision, each of shape (...), from weights (..., N).
-
-    Tied scores are one step, as in scikit-learn (average precision is a sum over steps, not a trapezoid).
-    """
+def ranking(labels: ArrayLike, scores: ArrayLike, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Area under the ROC curve and average precision (a sum over steps) of scores (N,); tied scores are one step."""
     labels, scores = np.asarray(labels) == 1, np.asarray(scores, dtype=float)
-    w = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    w, positive = w[..., order], labels[order]
+    w, positive = weights[..., order], labels[order]
     tp = np.cumsum(w * positive, axis=-1)[..., ends]
     fp = np.cumsum(w * ~positive, axis=-1)[..., ends]
     gained, cost = np.diff(tp, prepend=0, axis=-1), np.diff(fp, prepend=0, axis=-1)
@@ -109,25 +94,22 @@ def ranking(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = No
     return {"auc": _ratio(area, total * other), "ap": _ratio((gained * precision).sum(axis=-1), total)}
 
 
-def calibration(
-    labels: ArrayLike, probability: ArrayLike, weights: ArrayLike | None = None, bins: int = 15
-) -> dict[str, np.ndarray]:
-    """Whether p(artifact) can be believed, each of shape (...), from weights (..., N).
+def calibration(labels: ArrayLike, probability: ArrayLike, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Calibration metrics (...) of p(artifact) (N,), from weights (..., N).
 
-    ``brier``; ``brier_skill`` = 1 - Brier / Brier of always stating the prevalence, at most 1; ``log_loss`` in nats,
-    p kept away from 0 and 1 by 1e-7; ``ece``: expected calibration error, equal bins of p(artifact).
+    ``brier``; ``brier_skill`` = 1 - Brier / Brier of a constant p, the prevalence, at most 1; ``log_loss`` in nats, p
+    clipped to 1e-7 from 0 and 1; ``ece``: expected calibration error over 15 equal bins of p.
     """
     y, p = (np.asarray(labels) == 1).astype(float), np.asarray(probability, dtype=float)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=float)
-    total, safe = w.sum(axis=-1), np.clip(p, 1e-7, 1 - 1e-7)
-    share = w @ y / total
-    brier = w @ (p - y) ** 2 / total
-    member = np.eye(bins)[calibration_bin(p, bins)]
-    gaps = np.abs(w @ (member * (p - y)[:, None])).sum(axis=-1)
+    total, safe = weights.sum(axis=-1), np.clip(p, 1e-7, 1 - 1e-7)
+    share = weights @ y / total
+    brier = weights @ (p - y) ** 2 / total
+    member = np.eye(15)[calibration_bin(p)]
+    gaps = np.abs(weights @ (member * (p - y)[:, None])).sum(axis=-1)
     return {
         "brier": brier,
         "brier_skill": 1 - _ratio(brier, share * (1 - share)),
-        "log_loss": -(w @ (xlogy(y, safe) + xlogy(1 - y, 1 - safe))) / total,
+        "log_loss": -(weights @ (xlogy(y, safe) + xlogy(1 - y, 1 - safe))) / total,
         "ece": gaps / total,
     }
 
@@ -140,16 +122,7 @@ def _ratio(over: np.ndarray, under: np.ndarray, empty: float = np.nan) -> np.nda
 class EnrichedTestSet:
     """The test scans, weighted back to the field's prevalence, with bootstrap replicates over subjects.
 
-    Parameters
-    ----------
-    records : ``label`` (1 = artifact) and ``subject`` of every scan.
-    prevalence : share of artifacts in the field.
-    draws, seed : of the bootstrap; the same for all networks, so that they are compared pairwise.
-
-    Attributes
-    ----------
-    labels : (N,).
-    weights : (draws + 1, N), of the sample and of each replicate.
+    ``records`` holds ``label`` (1 = artifact) and ``subject`` of every scan; ``weights`` are (draws + 1, N).
     """
 
     def __init__(self, records: pd.DataFrame, prevalence: float = 0.02, draws: int = 2000, seed: int = 0):
@@ -157,39 +130,32 @@ class EnrichedTestSet:
         self.subjects = records["subject"].nunique()
         counts = resample(records["subject"], self.labels, draws, seed)
         self.weights = prevalence_weights(self.labels, prevalence, counts)
-        self._ranked: dict[bytes, dict[str, Values]] = {}
+        self._rankings: dict[bytes, dict[str, Values]] = {}
 
     @property
     def weight(self) -> np.ndarray:
-        """What each scan (N,) of the sample stands for."""
+        """Weight of each scan (N,) of the sample."""
         return self.weights[0]
 
     def decide(self, flagged: np.ndarray, kept: np.ndarray | float = 1.0) -> dict[str, Values]:
-        """:func:`xiqa.metrics.detection` of a decision (N,) about the scans that are kept (N,), or a share of them."""
+        """:func:`xiqa.metrics.detection` of a decision (N,) on the kept scans; ``kept`` (N,) is a share in [0, 1]."""
         return detection(self.labels, flagged, self.weights * kept)
 
     def rank(self, scores: np.ndarray) -> dict[str, Values]:
         """:func:`xiqa.metrics.ranking`; kept, since several tables need the same."""
         scores = np.asarray(scores, dtype=float)
         key = scores.tobytes()
-        if key not in self._ranked:
-            self._ranked[key] = ranking(self.labels, scores, self.weights)
-        return dict(self._ranked[key])
+        if key not in self._rankings:
+            self._rankings[key] = ranking(self.labels, scores, self.weights)
+        return dict(self._rankings[key])
 
     def calibrate(self, probability: np.ndarray) -> dict[str, Values]:
         """:func:`xiqa.metrics.calibration`."""
         return calibration(self.labels, probability, self.weights)
 
     def refer(self, flagged: np.ndarray, kept: np.ndarray) -> dict[str, Values]:
-        """What a referral does, to the kept scans and to all of them.
+        """Effect of a referral on the kept scans and on all; ``flagged`` (N,) bool, ``kept`` (N,) a share in [0, 1].
 
-        Parameters
-        ----------
-        flagged : (N,) bool, called an artifact if kept.
-        kept : (N,), share of the scan that is kept: 0 or 1, or between for a referral at random.
-
-        Returns
-        -------
         retained (of all scans); caught, referred, missed (of all artifacts, 1 together); accuracy_kept, f1_kept (of the
         kept scans alone); f1_all (referred scans count as not flagged); dffmr, udm, udd as shares of all scans.
         """
@@ -197,7 +163,7 @@ class EnrichedTestSet:
         total = self.weights.sum(axis=1)
         whole = self.weights @ artifact.astype(float)
         caught, missed, false = (
-            self.weights @ (kept * chosen) for chosen in (artifact & flagged, artifact & ~flagged, ~artifact & flagged)
+            self.weights @ (kept * cell) for cell in (artifact & flagged, artifact & ~flagged, ~artifact & flagged)
         )
         retained, decided = self.weights @ kept / total, self.decide(flagged, kept)
         return {

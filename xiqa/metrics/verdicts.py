@@ -14,6 +14,7 @@ import numpy as np
 from xiqa.metrics.intervals import crossed_mean
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_TESTABLE = "supported", "not supported", "undecided", "not testable"
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -31,32 +32,24 @@ class Difference:
 
 
 def crossed(values: np.ndarray, confidence: float) -> dict[str, object]:
-    """:func:`xiqa.metrics.intervals.crossed_mean` of differences (images, seeds), and ``by_seed``, the mean of each."""
+    """:func:`xiqa.metrics.intervals.crossed_mean` of differences (images, seeds), and ``by_seed``, their means."""
     complete = values[~np.isnan(values).any(axis=1)]
     return crossed_mean(values, confidence) | {"by_seed": complete.mean(axis=0) if len(complete) else np.empty(0)}
 
 
 def compare(
-    pairs: Mapping[str, np.ndarray],
-    delta: float,
-    confidence: float = 0.95,
-    interval: Callable[[np.ndarray, float], dict] = crossed,
+    pairs: Mapping[str, np.ndarray], delta: float, interval: Callable[[np.ndarray, float], dict] = crossed
 ) -> list[Difference]:
-    """Verdicts on several differences together.
+    """Verdicts on several differences together, at 95 % for the whole family (Holm's step-down rule).
 
-    Parameters
-    ----------
-    pairs : name -> differences, positive where the claim is right; for ``crossed`` (images, seeds), NaN where there is
-        no observation.
-    delta : the smallest difference that matters.
-    confidence : of the whole family; each interval is widened by Holm's step-down rule.
-    interval : function of differences and a confidence; returns mean, low, high, p, images, seeds, ``by_seed``.
+    ``pairs``: name -> differences (images, seeds), positive where the claim is right, NaN without an observation.
+    ``delta`` is the smallest difference that matters. ``interval`` is a function of differences and a confidence that
+    returns mean, low, high, p, images, seeds and ``by_seed``.
     """
-    p = {name: np.nan_to_num(interval(values, confidence)["p"], nan=1.0) for name, values in pairs.items()}
+    p = {name: np.nan_to_num(interval(values, CONFIDENCE)["p"], nan=1.0) for name, values in pairs.items()}
     differences = {}
     for position, name in enumerate(sorted(pairs, key=p.get)):
-        level = 1 - (1 - confidence) / (len(pairs) - position)
-        r = interval(pairs[name], level)
+        r = interval(pairs[name], 1 - (1 - CONFIDENCE) / (len(pairs) - position))
         bounds = r["mean"], r["low"], r["high"]
         verdict, half = verdict_of(*bounds, r["by_seed"], delta), (r["high"] - r["low"]) / 2
         differences[name] = Difference(name, *bounds, verdict, r["images"], r["seeds"], half)
@@ -73,20 +66,17 @@ def verdict_of(mean: float, low: float, high: float, by_seed: np.ndarray, delta:
 
 
 def together(differences: list[Difference]) -> str:
-    """Verdict on a claim that needs every difference: one that fails decides, then one that cannot be tested."""
-    for weak in (NOT_SUPPORTED, NOT_TESTABLE, UNDECIDED):
-        for difference in differences:
-            if difference.verdict.startswith(weak):
-                return difference.verdict
-    return SUPPORTED
+    """Verdict on a claim that needs every difference: one not supported decides, then one not testable."""
+    order = (NOT_SUPPORTED, NOT_TESTABLE, UNDECIDED)  # a reason may follow the verdict
+    return next((d.verdict for start in order for d in differences if d.verdict.startswith(start)), SUPPORTED)
 
 
-def equivalent(values: np.ndarray, margin: float, confidence: float = 0.95) -> tuple[str, dict[str, float]]:
-    """Verdict on a claim of equality: two one-sided tests, that is a 2 x confidence - 1 interval within +-margin.
+def equivalent(values: np.ndarray, margin: float) -> tuple[str, dict[str, float]]:
+    """Verdict on a claim of equality: two one-sided tests at 5 %, that is a 90 % interval within +-margin.
 
     ``values`` are differences (images, seeds). Not rejecting a difference is never called equality.
     """
-    interval = crossed_mean(values, 2 * confidence - 1)
+    interval = crossed_mean(values, 2 * CONFIDENCE - 1)
     if not np.isfinite(interval["mean"]):
         return NOT_TESTABLE, interval
     if -margin < interval["low"] and interval["high"] < margin:

@@ -1,29 +1,24 @@
-"""What several answers for one scan say: how sure the network is, and whether a person should look.
+"""Uncertainty measures from several predictions of one scan, and their convergence with the number of samples.
 
 Probabilities are indexed [sample, scan, class]; class 1 is the artifact. Entropies are in nats, 0 log 0 = 0. Dropout
 stands in the head of these networks only, so the mutual information over its samples is "Monte Carlo dropout (head)
 disagreement, called epistemic in the paper"; the same over flips is "flip disagreement, called aleatoric in the paper".
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
+from sklearn.metrics import roc_auc_score
 
 
 def decompose(probabilities: ArrayLike) -> pd.DataFrame:
-    """Predictive entropy and its parts, and the variance, over samples.
+    """Predictive entropy and its parts, and the variance, over S samples (S, B, C): a row a scan.
 
-    Predictive entropy H(mean p) = expected entropy mean H(p) + mutual information (BALD, Houlsby et al. 2011).
-
-    Parameters
-    ----------
-    probabilities : (S, B, C), softmax of S samples.
-
-    Returns
-    -------
-    DataFrame, one row a scan: ``probability`` (mean of class 1), ``predictive_entropy``, ``expected_entropy``,
-    ``mutual_information`` (nats, in [0, ln C]), ``variance`` (ddof 0, averaged over classes).
+    Columns: ``probability`` (mean of class 1), ``predictive_entropy`` H(mean p) = ``expected_entropy`` mean H(p) +
+    ``mutual_information`` (BALD, Houlsby et al. 2011; nats, in [0, ln C]), ``variance`` (ddof 0, mean over classes).
     """
     p = _samples(probabilities, 3)
     mean, entropies = _mean(p), _entropy(p)
@@ -40,20 +35,50 @@ def decompose(probabilities: ArrayLike) -> pd.DataFrame:
 
 
 def split_variance(probabilities: ArrayLike) -> pd.DataFrame:
-    """Variance over T samples in each of A flips, split: total = E_a[Var_t] + Var_a[E_t], exact for ddof 0.
+    """Variance over A flips and T samples (A, T, B, C), mean over classes, ddof 0: a row a scan.
 
-    Parameters
-    ----------
-    probabilities : (A, T, B, C).
-
-    Returns
-    -------
-    DataFrame, one row a scan, averaged over classes: ``total``, ``within`` (mean over flips of the variance over
-    samples), ``between`` (variance over flips of the mean over samples).
+    ``total`` = ``within`` (mean of the variance over samples) + ``between`` (variance over flips of the mean), exactly.
     """
     p = _samples(probabilities, 4)
     parts = {"total": p.var(axis=(0, 1)), "within": p.var(axis=1).mean(axis=0), "between": p.mean(axis=1).var(axis=0)}
     return pd.DataFrame({name: values.mean(axis=-1) for name, values in parts.items()})
+
+
+def convergence(
+    mc: ArrayLike, labels: ArrayLike, sizes: Sequence[int], repeats: int = 100, seed: int = 0
+) -> pd.DataFrame:
+    """Convergence of the ROC curve of mc (T, N, 2) with the number of Monte Carlo samples; labels (N,) are 0 or 1.
+
+    In each repeat the samples are cut into halves at random; the mean of one half gives the reference curve, the mean
+    of the first n of the other one the curve for n samples. Over 101 thresholds 0, 0.01, ..., 1,
+    SSE = sum (dFPR^2 + dTPR^2) and NMSE = 100 SSE / sum ((FPR - TPR) / sqrt 2)^2 of the reference.
+
+    A row a repeat and size: ``samples``, ``repeat``, ``auc``, ``sse``, ``nmse`` (%); ``sizes`` above T/2 are left out.
+    Between repeats the samples vary, not the scans.
+    """
+    p, labels = np.asarray(mc, dtype=float)[..., 1], np.asarray(labels)
+    half, rng, rows = len(p) // 2, np.random.default_rng(seed), []
+    for repeat in range(repeats):
+        order = rng.permutation(len(p))
+        fpr, tpr = roc_at(labels, p[order[half:]].mean(axis=0))
+        scale = (((fpr - tpr) ** 2) / 2).sum()
+        for size in sizes:
+            if size <= half:
+                mean = p[order[:size]].mean(axis=0)
+                own_fpr, own_tpr = roc_at(labels, mean)
+                sse = ((own_fpr - fpr) ** 2 + (own_tpr - tpr) ** 2).sum()
+                nmse = 100 * sse / scale if scale else np.nan
+                rows.append((size, repeat, roc_auc_score(labels, mean), sse, nmse))
+    return pd.DataFrame(rows, columns=["samples", "repeat", "auc", "sse", "nmse"])
+
+
+def roc_at(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rate at the thresholds 0, 0.01, ..., 1; a score at the threshold counts as positive."""
+    rates = []
+    for label in (0, 1):
+        own = np.sort(scores[labels == label])
+        rates.append(1 - np.searchsorted(own, np.linspace(0, 1, 101), side="left") / len(own))
+    return rates[0], rates[1]
 
 
 def _samples(probabilities: ArrayLike, dimensions: int) -> np.ndarray:
@@ -64,7 +89,7 @@ def _samples(probabilities: ArrayLike, dimensions: int) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the first axis, exact where all are equal: then no rounding passes for disagreement."""
+    """Mean over the first axis, exact where all are equal: rounding would look like disagreement."""
     return values[0] + (values - values[0]).mean(axis=0)
 
 

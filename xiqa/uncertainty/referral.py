@@ -4,44 +4,30 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-ANSWERS = ("clean", "artifact", "review")
 METRICS = ("mutual_information", "predictive_entropy", "variance")  # the paper's three summaries
 ETAS = (1.0, 0.5, 0.1, 0.01, 0.001)  # the paper's grid, on the rescaled metric (C)
 
 
 def refer(probability: ArrayLike, uncertainty: ArrayLike, theta: float, eta: float) -> np.ndarray:
-    """Answer clean, artifact or review.
+    """Answers "clean", "artifact" or "review" (N,), from p(artifact) and its uncertainty, both (N,).
 
-    A scan is kept if its uncertainty is below ``eta``; what is kept is an artifact from ``theta`` on. A scan without a
-    finite probability or without an uncertainty goes to review.
-
-    Parameters
-    ----------
-    probability : (N,), of an artifact.
-    uncertainty : (N,), in the unit of ``eta``.
-    theta, eta : thresholds, fixed on the validation split; ``eta=inf`` reviews nothing.
-
-    Returns
-    -------
-    (N,) strings out of ``ANSWERS``.
+    A scan is kept if its uncertainty is below ``eta`` (``inf`` reviews nothing); a kept scan is an artifact if its
+    probability is at least ``theta``. A scan without a finite probability or without an uncertainty goes to review.
     """
     probability, uncertainty = np.asarray(probability, dtype=float), np.asarray(uncertainty, dtype=float)
-    known = np.isfinite(probability) & ~np.isnan(uncertainty)
-    kept = known & ((uncertainty < eta) | np.isposinf(eta))
+    valid = np.isfinite(probability) & ~np.isnan(uncertainty)
+    kept = valid & ((uncertainty < eta) | np.isposinf(eta))
     return np.where(kept, np.where(probability >= theta, "artifact", "clean"), "review")
 
 
 def youden(labels: ArrayLike, probability: ArrayLike) -> float:
-    """The threshold of highest sensitivity + specificity - 1 (Youden 1950); the highest of several, inf if none helps.
-
-    The same at any prevalence.
-    """
+    """Threshold of highest sensitivity + specificity - 1 (Youden 1950); the highest of several, inf if none helps."""
     fpr, tpr, thresholds = roc_curve(labels, probability, drop_intermediate=False)
     return float(thresholds[np.argmax(tpr - fpr)])
 
 
 def best_f1(labels: ArrayLike, probability: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """The threshold of highest F1 at the prevalence that the weights (N,) give; the highest of several."""
+    """Threshold of highest F1 at the prevalence that the weights (N,) give; the highest of several."""
     precision, recall, thresholds = precision_recall_curve(labels, probability, sample_weight=weights)
     precision, recall = precision[:-1][::-1], recall[:-1][::-1]
     total = precision + recall
@@ -49,8 +35,8 @@ def best_f1(labels: ArrayLike, probability: ArrayLike, weights: ArrayLike | None
     return float(thresholds[::-1][np.argmax(f1)])
 
 
-def eta_for_review(uncertainty: ArrayLike, weights: ArrayLike | None = None, share: float = 0.10) -> float:
-    """The lowest threshold of uncertainty that sends no more than a share (of the weight) to review.
+def eta_for_review(uncertainty: ArrayLike, weights: ArrayLike | None, share: float) -> float:
+    """Lowest threshold of uncertainty that sends no more than a share of the weight to review.
 
     Tied scans are reviewed together or not at all; inf if even the most uncertain group is too large.
     """

@@ -1,4 +1,4 @@
-"""Films on disk: layout, counterfactuals, sizes, resuming."""
+"""Films on disk: layout, counterfactuals, sizes."""
 
 import json
 
@@ -8,35 +8,30 @@ import pytest
 from PIL import Image
 from scipy.stats import ks_2samp
 
+from tests.synthetic.conftest import SPECS, contents
 from xiqa.data.object_cxr import parse_annotation
 from xiqa.synthetic.chest import draw, draw_pair, files, read_masks, without, write
 
-SPEC = {"size": 64, "train": 10, "val": 4, "test": 4, "seed": 3}
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+SPEC = SPECS["object_cxr"]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one")
-    write(folder, SPEC, workers=1)
-    return folder
+def folder(written):
+    return written("object_cxr")
 
 
-def test_written_layout(written):
+def test_written_layout(folder):
     table = files.plan(SPEC)
     assert table.subject.is_unique
     for split, name, first in (("train", "train", "00001"), ("val", "dev", "08001"), ("test", "test", "09001")):
-        records = pd.read_csv(written / f"object-CXR_{split}" / f"{name}.csv", keep_default_na=False)
+        records = pd.read_csv(folder / f"object-CXR_{split}" / f"{name}.csv", keep_default_na=False)
         assert list(records) == ["image_name", "annotation"]
         assert len(records) == SPEC[split]
         assert records.image_name[0] == f"{first}.png"
         assert ((records.annotation != "") == (table[table.split == split].label == 1).to_numpy()).all()
         for image, annotation in records.itertuples(index=False):
-            assert Image.open(written / f"object-CXR_{split}" / "images" / image).size == (64, 64)
-            beside = written / "derivatives" / split
+            assert Image.open(folder / f"object-CXR_{split}" / "images" / image).size == (64, 64)
+            beside = folder / "derivatives" / split
             about = json.loads((beside / image.replace(".png", ".json")).read_text())
             assert about["annotation"] == annotation
             masks = read_masks(beside / image.replace(".png", "_masks.png"))
@@ -45,19 +40,19 @@ def test_written_layout(written):
                 np.testing.assert_array_equal(masks[mask], getattr(film, mask))
 
 
-def test_counterfactuals_are_written_for_the_test_split_or_as_requested(written, tmp_path):
+def test_counterfactuals_are_written_for_the_test_split_or_as_requested(folder, tmp_path):
     for name in ("09001.png", "09004.png"):
-        about = json.loads((written / "derivatives" / "test" / name.replace(".png", ".json")).read_text())
+        about = json.loads((folder / "derivatives" / "test" / name.replace(".png", ".json")).read_text())
         film, bare = draw_pair(SPEC["seed"], about["subject"], about["label"], 64)
-        np.testing.assert_array_equal(np.asarray(Image.open(without(written, "test", name))), bare.image)
-        found = Image.open(written / "object-CXR_test" / "images" / name)
+        np.testing.assert_array_equal(np.asarray(Image.open(without(folder, "test", name))), bare.image)
+        found = Image.open(folder / "object-CXR_test" / "images" / name)
         np.testing.assert_array_equal(np.asarray(found), film.image)
         assert sum(thing["designated"] for thing in about["objects"]) > 0
-    assert without(written, "train", "00001.png") is None
+    assert without(folder, "train", "00001.png") is None
     write(tmp_path, {**SPEC, "pairs": {"train": 1}}, workers=1)
     given = {path.name for path in tmp_path.rglob("*_without.png")}
     assert given == {"00001_without.png"}
-    same = contents(written)
+    same = contents(folder)
     shared = {name: found for name, found in contents(tmp_path).items() if name in same}
     assert shared == {name: same[name] for name in shared}
 
@@ -68,9 +63,9 @@ def test_unknown_specifications_are_refused(tmp_path):
             write(tmp_path, {**SPEC, **given})
 
 
-def test_the_other_scanner_keeps_the_layout(tmp_path, written):
+def test_the_other_scanner_keeps_the_layout(tmp_path, folder):
     write(tmp_path, {**SPEC, "train": 2, "val": 0, "test": 2, "scanner": "other"}, workers=1)
-    few = {name for name in contents(written) if name.split("/")[-1][:5] in ("00001", "00002", "09001", "09002")}
+    few = {name for name in contents(folder) if name.split("/")[-1][:5] in ("00001", "00002", "09001", "09002")}
     assert {name for name in contents(tmp_path) if not name.endswith(".csv")} == few
 
 
@@ -95,32 +90,6 @@ def test_a_film_at_its_own_size_is_annotated_in_its_own_pixels(tmp_path, monkeyp
         assert masks["silhouettes"].shape == (side, side)
         drawn = np.any([shape.mask(side, side) for shape in parse_annotation(annotation)], axis=0)
         assert drawn[masks["silhouettes"]].mean() > 0.97
-
-
-def test_writing_does_not_depend_on_the_number_of_workers(written, tmp_path):
-    write(tmp_path, SPEC, workers=2)
-    assert contents(tmp_path) == contents(written)
-
-
-def test_interrupted_writing_resumes(written, tmp_path, monkeypatch):
-    seen = []
-
-    def failing(*given, **named):
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-        seen.append(given)
-        return draw(*given, **named)
-
-    monkeypatch.setattr(files, "draw", failing)
-    with pytest.raises(KeyboardInterrupt):
-        write(tmp_path, SPEC, workers=1)
-    assert not list(tmp_path.rglob("*.csv"))
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
-    assert len(kept) == 14
-    monkeypatch.setattr(files, "draw", draw)
-    write(tmp_path, SPEC, workers=1)
-    assert contents(tmp_path) == contents(written)
-    assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
 
 
 def test_labels_are_shuffled_and_splits_share_no_subject():

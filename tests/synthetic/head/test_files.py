@@ -1,4 +1,4 @@
-"""The folder: layout, sidecars, counterfactuals, resuming; and the same scans without a disk."""
+"""The folder: layout, sidecars, counterfactuals; and the same scans without a disk."""
 
 import json
 from pathlib import Path
@@ -8,26 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.synthetic.conftest import SPECS
 from xiqa.data import mri
 from xiqa.synthetic.head import KINDS, files, plan, scan_at, without, write
 
-SPEC = {"shape": [40, 40, 32], "train": [13, 9], "val": [4, 2], "test": [4, 3], "seed": 3}
+SPEC = SPECS["mri"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    target = tmp_path_factory.mktemp("heads")
-    write(target, SPEC, workers=1)
-    return target
+def folder(written) -> Path:
+    return written("mri")
 
 
 @pytest.fixture(scope="module")
 def table(folder) -> pd.DataFrame:
     return pd.read_csv(folder / "scans.tsv", sep="\t", keep_default_na=False)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------
@@ -77,44 +72,6 @@ def test_size_of_a_file_follows_from_its_header(folder, table):
         image = nib.load(folder / row.image)
         extra.add((folder / row.image).stat().st_size - 2 * int(np.prod(image.shape)))
     assert max(extra) - min(extra) <= 64
-
-
-def test_interrupted_writing_resumes(folder, tmp_path, monkeypatch):
-    calls, original = [], files.draw
-
-    def stopping(*arguments, **options):
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        calls.append(arguments)
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(files, "draw", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        write(tmp_path, SPEC, workers=1)
-    assert not (tmp_path / "scans.tsv").exists()
-    monkeypatch.setattr(files, "draw", original)
-    write(tmp_path, SPEC, workers=1)
-    assert content(tmp_path) == content(folder)
-
-
-def test_lost_files_are_written_again(folder, table):
-    before = content(folder)
-    lost = [
-        folder / table["image"].iloc[3],
-        next(folder.rglob("*_mask.nii.gz")),
-        next(folder.rglob("*_without.nii.gz")),
-    ]
-    for path in lost:
-        path.unlink()
-    write(folder, SPEC, workers=1)
-    assert content(folder) == before
-
-
-def test_finished_folder_is_left_alone(folder, monkeypatch):
-    before = content(folder)
-    monkeypatch.setattr(files, "draw", None)
-    write(folder, SPEC, workers=1)
-    assert content(folder) == before
 
 
 # --- counterfactuals --------------------------------------------------------------------------------------------------

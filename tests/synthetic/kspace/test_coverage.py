@@ -98,22 +98,6 @@ def test_offset_and_size_can_be_given(volume):
     assert not y[:, 7:].any()
 
 
-@pytest.mark.parametrize(
-    ("operator", "options"),
-    [
-        (wrap_around, {"severity": 1.0}),
-        (wrap_around, {"size": 0}),
-        (wrap_around, {"size": 10}),
-        (field_of_view_cut, {"severity": 1.0}),
-        (field_of_view_cut, {"size": 7, "axis": 2}),
-        (field_of_view_cut, {"offset": 0.5}),
-    ],
-)
-def test_bad_arguments(volume, operator, options):
-    with pytest.raises(ValueError, match="must be"):
-        operator(volume(8, 9, 6), **options)
-
-
 def test_a_plane_cannot_be_wrapped():
     with pytest.raises(ValueError, match="one voxel wide"):
         wrap_around(torch.ones(4, 1, 4), axis=1)

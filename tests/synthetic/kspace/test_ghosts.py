@@ -76,24 +76,3 @@ def test_drawn_ghosts(head, seeded, kind, seed):
     x = head[:, 1:] if kind == "half" else head
     y = ghosting(x, 0.2, kind=kind, generator=seeded(seed))
     assert ((y - x).norm() / x.norm()).item() > (0.01 if kind == "local" else 0.1)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"kind": "many"},
-        {"severity": 0.6},
-        {"severity": 1.8, "kind": "phase"},
-        {"severity": 0.6, "kind": "comb", "period": 3},
-        {"period": 0.5},
-        {"period": 2.5, "kind": "comb"},
-        {"period": float("nan")},
-        {"phase": float("inf")},
-        {"axis": 0, "kind": "half"},
-        {"source": torch.ones(7, 12, 6)},
-        {"source": torch.ones(7, 12, 5), "kind": "local"},
-    ],
-)
-def test_bad_arguments(volume, options):
-    with pytest.raises(ValueError, match=r"must be|need an even number|source is a mask"):
-        ghosting(volume(7, 12, 6), **options)

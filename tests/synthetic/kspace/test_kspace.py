@@ -3,6 +3,7 @@
 import inspect
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -118,6 +119,39 @@ def test_volumes_that_are_none(name):
     for x in (torch.zeros(4, 4), torch.full((4, 4, 4), float("nan")), torch.zeros(4, 4, 4, dtype=torch.int32)):
         with pytest.raises(ValueError, match=r"tensor|finite"):
             run(name, x)
+
+
+NAN = float("nan")
+BAD = {
+    "wrap_around": [{"severity": 1.0}, {"size": 0}, {"size": 10}],
+    "field_of_view_cut": [{"severity": 1.0}, {"size": 7, "axis": 2}, {"offset": 0.5}],
+    "bias_field": [{"severity": 2.5}, {"coefficients": torch.zeros(3, 3, 3)}, {"coefficients": torch.zeros(4, 4, 4)},
+                   {"coefficients": torch.full((4, 4, 4), NAN)}],
+    "susceptibility": [{"severity": 0.6}, {"sequence": "echo_planar"}, {"field": 0.0}, {"bandwidth": NAN},
+        {"echo_time": -1}, {"affine": np.zeros((4, 4))}, {"affine": np.eye(3)},
+        {"sources": torch.zeros(3, 3, 3)}, {"sources": torch.zeros(8, 9, 6)}],
+    "ghosting": [{"kind": "many"}, {"severity": 0.6}, {"severity": 1.8, "kind": "phase"},
+        {"severity": 0.6, "kind": "comb", "period": 3}, {"period": 0.5}, {"period": 2.5, "kind": "comb"},
+        {"period": NAN}, {"phase": float("inf")}, {"axis": 1, "kind": "half"},
+        {"source": torch.ones(8, 9, 6)}, {"source": torch.ones(8, 9, 5), "kind": "local"}],
+    "rigid_motion": [{"severity": 21.0}, {"trajectory": "jump"}, {"order": "random"}, {"poses": 1},
+        {"spacing": (1, 1)}, {"translation": (0, 0, 0), "rotation": (0, 0, 0)}, {"rotation": (0, NAN, 0)}],
+    "dropped_slices": [{"severity": 1.1}, {"count": 0}],
+    "interleave_step": [{"packages": 1}],
+    "thick_slices": [{"severity": 1e4}],
+    "clipped": [{"severity": 1.0}],
+    "gibbs_ringing": [{"severity": 1.0}, {"window": "hann"}, {"acquisition": "4d"}, {"acquisition": "2d", "axis": 2}],
+    "spike": [{"burst": 0}, {"place": (0, 0)}, {"place": (4, 0, 0)}, {"phase": NAN}, {"acquisition": "2d", "axis": 2}],
+    "zipper": [{"width": 0}, {"width": 9}, {"place": 8}],
+    "gaussian_blur": [{"spacing": (1, -1, 1)}, {"axis": (1, 1)}],
+}  # fmt: skip
+REFUSED = r"must|constant|no effect|need an even number|source is a mask|zero|2D acquisition|different axes"
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, options) for name in BAD for options in BAD[name]])
+def test_bad_arguments(volume, name, options):
+    with pytest.raises(ValueError, match=REFUSED):
+        getattr(kspace, name)(volume(8, 9, 6), **options)
 
 
 @EVERY

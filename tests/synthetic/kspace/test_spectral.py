@@ -118,27 +118,3 @@ def test_blur_is_scipys(volume, shape):
     spectrum = ndimage.fourier_gaussian(np.fft.fftn(x.numpy()), (1.5, 0.75, 0.5))
     y = gaussian_blur(x, 1.5, spacing=(1.0, 2.0, 3.0))
     assert np.allclose(y, np.fft.ifftn(spectrum), atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("operator", "options"),
-    [
-        (gibbs_ringing, {"severity": 1.0}),
-        (gibbs_ringing, {"window": "hann"}),
-        (gibbs_ringing, {"acquisition": "4d"}),
-        (gibbs_ringing, {"acquisition": "2d", "axis": 2}),
-        (spike, {"burst": 0}),
-        (spike, {"place": (0, 0)}),
-        (spike, {"place": (4, 0, 0)}),
-        (spike, {"phase": float("nan")}),
-        (spike, {"acquisition": "2d", "axis": 2}),
-        (zipper, {"width": 0}),
-        (zipper, {"width": 9}),
-        (zipper, {"place": 8}),
-        (gaussian_blur, {"spacing": (1, -1, 1)}),
-        (gaussian_blur, {"axis": (1, 1)}),
-    ],
-)
-def test_bad_arguments(volume, operator, options):
-    with pytest.raises(ValueError, match=r"must be|2D acquisition|different axes"):
-        operator(volume(8, 9, 6), **options)
