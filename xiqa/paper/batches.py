@@ -23,18 +23,11 @@ BASELINES = ("random", "constant_point")
 
 
 class Batch(NamedTuple):
-    """Some images of a split.
+    """Some images of a split."""
 
-    Attributes
-    ----------
-    rows : (B,) positions in the records of the split.
-    records : columns ``image`` and ``unit``, B rows.
-    inputs : (B, 3, H, W), normalised, on the run's device.
-    """
-
-    rows: NDArray[np.intp]
-    records: pd.DataFrame
-    inputs: Tensor
+    rows: NDArray[np.intp]  # (B,) positions in the records of the split
+    records: pd.DataFrame  # columns ``image`` and ``unit``, B rows
+    inputs: Tensor  # (B, 3, H, W), normalised, on the run's device
 
 
 def batches(data: Prepared, split: str, rows: NDArray[np.intp], batch: int) -> Iterator[Batch]:
@@ -54,21 +47,13 @@ def answers(logits: Tensor) -> dict[str, NDArray]:
 
 
 class Explanation(NamedTuple):
-    """Some images and their maps.
+    """Some images and their maps."""
 
-    Attributes
-    ----------
-    rows : (B,) positions in the records of the split.
-    images : (B, 3, H, W), normalised, on the run's device.
-    predicted, probability : (B,) predicted class, and probability of the positive one.
-    maps : method -> (B, H, W) on the CPU.
-    """
-
-    rows: NDArray[np.intp]
-    images: Tensor
-    predicted: NDArray[np.int64]
-    probability: NDArray[np.float32]
-    maps: dict[str, Tensor]
+    rows: NDArray[np.intp]  # (B,) positions in the records of the split
+    images: Tensor  # (B, 3, H, W), normalised, on the run's device
+    predicted: NDArray[np.int64]  # (B,) classes
+    probability: NDArray[np.float32]  # (B,) of the positive class
+    maps: dict[str, Tensor]  # method -> (B, H, W) on the CPU
 
 
 class Explainer:

@@ -16,17 +16,10 @@ NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "bra
 
 
 class DataSet:
-    """One data set of a run.
+    """One data set of a run; nothing is read or written before it is needed.
 
-    Nothing is read or written before it is needed: a property of the data set is looked up once.
-
-    Parameters
-    ----------
-    name : ``object_cxr``, ``lvot`` or ``mri``.
-    profile : the profile of the run.
-    store : the store of the run.
-    folder : folder of the real data; None for embedded data.
-    spec : what is simulated; by default the profile's specification.
+    ``folder`` is that of the real data, None for embedded data; ``spec`` is what is simulated, by default the
+    profile's specification.
     """
 
     def __init__(self, name: str, profile: Profile, store: Store, folder: Path | None = None, spec: dict | None = None):
@@ -67,21 +60,17 @@ class DataSet:
         return next(c.size for c in self.profile.classifiers if c.dataset == self.name)
 
     @cached_property
-    def shape(self) -> list[int]:
-        """Size (X, Y, Z) of the networks' input in voxels, for brain volumes."""
-        return list(self.profile.volumes[0].shape)
-
-    @cached_property
     def prepared(self) -> Path:
         """Store entry of the checked and resized images or volumes."""
+        shape = list(self.profile.volumes[0].shape)  # (X, Y, Z) in voxels
+        root = {"root": self.root}
         if self.name in IMAGES:
-            function, arguments = "xiqa.data.prepare_images.prepare", {"size": self.size, "dataset": self.name}
+            function, arguments = "prepare_images.prepare", {"unkeyed": root, "size": self.size, "dataset": self.name}
         elif self.on_disk:
-            function, arguments = "xiqa.data.prepare_volumes.prepare_volumes", {"shape": self.shape}
+            function, arguments = "prepare_volumes.prepare_volumes", {"unkeyed": root, "shape": shape}
         else:
-            function, arguments = "xiqa.data.prepare_volumes.prepare_drawn", {"shape": self.shape, "spec": self.spec}
-            return self.store.path(function, data=self.fingerprint, **arguments)
-        return self.store.path(function, data=self.fingerprint, unkeyed={"root": self.root}, **arguments)
+            function, arguments = "prepare_volumes.prepare_drawn", {"shape": shape, "spec": self.spec}
+        return self.store.path(f"xiqa.data.{function}", data=self.fingerprint, **arguments)
 
     @cached_property
     def arrays(self) -> Prepared | PreparedVolumes:

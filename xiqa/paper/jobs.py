@@ -1,7 +1,7 @@
 """The jobs of the paper: all heavy work, by name, as a graph.
 
-``perform`` computes one job in whatever process it is called; the runner calls it in its workers. A notebook that is
-opened by hand computes what is missing itself, since it reads the same store.
+The runner calls ``perform`` in its workers. A notebook that is opened by hand computes what is missing itself, since it
+reads the same store.
 """
 
 from xiqa import recipes
@@ -19,7 +19,7 @@ APPENDIX = (localisation, explained_mri, mri_supplement)
 
 
 def jobs(study: Study, appendix: bool = True) -> dict[str, Job]:
-    """Every job of a study by name: data, trainings, and what the chapters (and the appendix) observe."""
+    """Every job of a study by name, each after all that it needs: data, trainings, and those of the chapters."""
     chapters = CHAPTERS + (APPENDIX if appendix else ())
     every = [*data(study), *trainings(study), *(job for chapter in chapters for job in chapter.jobs(study))]
     return {job.name: job for job in every}
@@ -27,15 +27,11 @@ def jobs(study: Study, appendix: bool = True) -> dict[str, Job]:
 
 def data(study: Study) -> list[Job]:
     """Checked and resized data sets."""
-    return [
-        Job(f"data:{name}", lambda study, name=name: study.prepared(name), (), readers(name))
-        for name in study.data_sets
-    ]
-
-
-def readers(dataset: str) -> tuple[str, ...]:
-    """Names of the notebooks that read a data set."""
-    return tuple(notebook for notebook, read in recipes.DATASETS.items() if dataset in read)
+    made = []
+    for name in study.data_sets:
+        readers = tuple(notebook for notebook, datasets in recipes.DATASETS.items() if name in datasets)
+        made.append(Job(f"data:{name}", lambda study, name=name: study.prepared(name), (), readers))
+    return made
 
 
 def trainings(study: Study) -> list[Job]:

@@ -14,10 +14,10 @@ def lazy(package: str, file: str) -> Callable[[str], object]:
     """The ``__getattr__`` of a package (PEP 562) that gives the names which its face imports for types."""
     names = reexported(Path(file).read_text(), package)
 
-    def find(name: str) -> object:
+    def load(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, attribute = names[name].rpartition(".")
         return getattr(importlib.import_module(module), attribute)
 
-    return find
+    return load

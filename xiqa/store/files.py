@@ -13,9 +13,9 @@ import pandas as pd
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Let one process at a time do what several need: the others wait. ``path`` is a lock file, empty, that stays.
+    """Let one process at a time do what several need; the others wait. ``path`` is an empty lock file, which stays.
 
-    Where the file system knows no locks nobody waits, and the same work may be done twice; both results are the same.
+    On a file system without locks no process waits: the same work may then be done twice, with the same result.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as handle:
