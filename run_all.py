@@ -16,11 +16,11 @@ from pathlib import Path
 from xiqa import recipes
 from xiqa.paper import jobs
 from xiqa.paper.study import Job, Study
-from xiqa.runner import console, report, schedule, twins
+from xiqa.runner import console, report, schedule
 from xiqa.runner.manifest import Planner
 from xiqa.runner.settings import Settings
 from xiqa.runner.steps import RefusedError, Step, check_parameters, lean_imports, matching, select
-from xiqa.store.hardware import device_kind, memory, thread_cap
+from xiqa.store.hardware import device_kind, thread_cap
 from xiqa.store.places import data_root, figures_root, project_root, results_root
 
 ROOT = project_root()
@@ -125,7 +125,8 @@ def default_jobs(options: Namespace) -> int:
         return 64
     if device_kind(options.device) == "cuda":
         return 1
-    return max(1, min(len(os.sched_getaffinity(0)) // thread_cap(), int(memory() / MEMORY)))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(len(os.sched_getaffinity(0)) // thread_cap(), int(memory / MEMORY)))
 
 
 def about_data(real: list[str]) -> str:
@@ -183,14 +184,16 @@ def main(arguments: list[str]) -> int:
         plans = planner.everything()
         console.show_plan({name: plans[name] for name in names})
         return console.OK
-    with schedule.locked(settings.run_folder):
-        plans = planner.everything()
-        console.show_start({name: plans[name] for name in names}, settings)
-        environment = report.environment(settings)
-        result = schedule.run(planner, names, TARGET, study_arguments, settings, environment)
-        page = report.write(planner, result, settings, environment)
-        if options.publish:
-            twins.publish_all([table[name] for name in names if name in table], settings)
+    schedule.lock(settings.run_folder)
+    plans = planner.everything()
+    console.show_start({name: plans[name] for name in names}, settings)
+    environment = report.environment(settings)
+    result = schedule.run(planner, names, TARGET, study_arguments, settings, environment)
+    page = report.write(planner, result, settings, environment)
+    if options.publish:
+        from xiqa.runner import twins  # loads nbformat
+
+        twins.publish_all([table[name] for name in names if name in table], settings)
     return console.conclude(result, table, settings, page, resume(arguments))
 
 

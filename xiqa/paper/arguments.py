@@ -1,7 +1,4 @@
-"""Arguments of the functions that explain networks, frozen, so that they enter the keys of the store.
-
-Importing them loads no torch.
-"""
+"""Arguments of the functions that explain networks, frozen so that they enter the keys of the store, without torch."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""The loop behind all maps of a prepared data set: load a network, take the images a batch at a time, normalise.
-
-The layout is ``channels_last``, which is faster on a CPU; the number of images in a batch is fixed, so numbers repeat.
-"""
+"""The loop behind all maps of a prepared data set: images a batch at a time, normalised, in the layout for CPUs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,15 +54,10 @@ class Explanation(NamedTuple):
 
 
 class Explainer:
-    """A trained network, and baselines without a network, that explain the images of a prepared data set.
+    """A trained network, and ``BASELINES`` without a network, that explain the images of a prepared data set.
 
-    Parameters
-    ----------
-    prepared : entry of the data.
-    network : a trained network; its seed is also that of the random maps, which do not depend on the batch.
-    methods : names of saliency methods, and of ``BASELINES``: ``random`` (every pixel an independent uniform value) and
-        ``constant_point`` (a Gaussian, as wide as the tolerance, at the point that hits most training masks).
-    tolerance : pixels, of the constant point. Without ground truth to fit it on it has no map, and no row.
+    ``random`` draws uniform pixels by the network's seed and the row. ``constant_point`` is a Gaussian, as wide as the
+    tolerance (pixels), at the point that hits most training masks; without ground truth it has no map.
     """
 
     def __init__(self, prepared: Path, network: Network, methods: Sequence[str], tolerance: float):

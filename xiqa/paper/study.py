@@ -32,9 +32,8 @@ class Job:
 class Study:
     """One run of the paper.
 
-    ``object_cxr``, ``lvot`` and ``mri`` are folders of real data (None: embedded data). ``weights`` is ``imagenet`` to
-    start from torchvision's weights (downloaded once), or None for the embedded pretext. Without ``compute`` the store
-    raises MissingEntryError for what it does not have.
+    ``object_cxr``, ``lvot`` and ``mri`` are folders of real data (None: embedded); ``weights`` is ``imagenet`` for
+    torchvision's weights (None: embedded pretext). Without ``compute``, what is missing raises MissingEntryError.
     """
 
     def __init__(

@@ -137,10 +137,9 @@ def conclude(result: Result, steps: Mapping[str, Step], settings: Settings, repo
     print(f"\n{text} in {words(result.seconds)}. Tables and figures: {shown(settings.figures_folder, settings)}")
     print(f"Report: {shown(report, settings)}")
     code = exit_code(result, bool(failing))
-    if code == EXIT_INTERRUPTED:
-        print(f"Interrupted by {result.interrupted}; what is finished stays finished. To go on: {resume}")
-    elif code in (EXIT_FAILED, EXIT_BAD_INPUT):
-        print(f"What is finished stays finished. To go on: {resume}")
+    if code in (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED):
+        start = f"Interrupted by {result.interrupted}; what" if result.interrupted else "What"
+        print(f"{start} is finished stays finished. To go on: {resume}")
     return code
 
 

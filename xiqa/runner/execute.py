@@ -1,12 +1,10 @@
 """Execution of one notebook by papermill in a worker process, and its outcome.
 
-papermill's saved status is not trusted: after a dead kernel or ``sys.exit(0)`` it is "completed". A notebook is done
-when no cell raised, every code cell has an execution count, and every product is there.
+papermill's own status is not used: after a dead kernel or ``sys.exit(0)`` it is "completed".
 """
 
 import contextlib
 import copy
-import json
 import os
 import re
 import shutil
@@ -68,8 +66,7 @@ class Kernel(AsyncKernelManager):
 def execute(spec: dict, name: str) -> Outcome:
     """Execute the notebook of a step; returns its outcome.
 
-    On SIGINT, or when its time is up, the kernel is interrupted, so that what it computes can clear up behind itself,
-    and killed ``GRACE`` seconds later.
+    On SIGINT, or when its time is up, the kernel is interrupted so that it can clear up, and killed after ``GRACE``.
     """
     notebook, target = steps.read(Path(spec["notebook"])), Path(spec["executed"])
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,24 +111,29 @@ def execute(spec: dict, name: str) -> Outcome:
         if Kernel.current is not None:
             Kernel.current.signal(signal.SIGKILL)
             shutil.rmtree(Kernel.current.folder, ignore_errors=True)
-    outcome = _judged(spec, target, error, signals)
+    executed = nbformat.read(target, as_version=4) if target.is_file() else nbformat.v4.new_notebook()
+    cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    outcome = _judged(spec, cells, error, signals)
     outcome.heading = headings[-1] if outcome.cell else ""
-    _keep(target, {"step": name, **spec["about"]}, outcome)
+    executed.metadata.pop("papermill", None)  # our own status instead of papermill's
+    about = {"step": name, **spec["about"], **asdict(outcome)}
+    executed.metadata.xiqa = {key: value for key, value in about.items() if value not in ("", None)}
+    write_bytes(target, nbformat.writes(executed).encode())
     return outcome
 
 
-def _judged(spec: dict, executed: Path, error: BaseException | None, signals: list[int]) -> Outcome:
-    """Outcome by signal, exception, execution counts and products, in this order."""
+def _judged(spec: dict, cells: list, error: BaseException | None, signals: list[int]) -> Outcome:
+    """Outcome: done when no cell raised, every code cell has an execution count, and every product is there."""
     if signals:
         if signals[0] == signal.SIGINT:
             return Outcome(INTERRUPTED, message="stopped")
         return Outcome(error="Timeout", message=f"stopped after its {spec['timeout']:.0f} seconds")
-    cells = _code_cells(executed)
     for position, cell in enumerate(cells):
-        raised = [output for output in cell.get("outputs", []) if output["output_type"] == "error"]
-        if raised and "raises-exception" not in cell["metadata"].get("tags", []):
-            return _raised(spec, cell, position, raised[0])
-    waiting = [position for position, cell in enumerate(cells) if _waits(cell)]
+        for output in cell.outputs:
+            if output.output_type == "error":
+                return _raised(spec, cell, position, output)
+    waiting = [i for i, cell in enumerate(cells) if cell.execution_count is None and cell.source.strip()]
     if error is not None and "DeadKernel" in type(error).__name__:
         outcome = Outcome(error="DeadKernel", message="the kernel died (killed, or out of memory)")
     elif error is not None:
@@ -147,31 +149,15 @@ def _judged(spec: dict, executed: Path, error: BaseException | None, signals: li
     return _located(outcome, spec, waiting[0]) if waiting else outcome
 
 
-def _code_cells(executed: Path) -> list[dict]:
-    """Code cells of the executed notebook as far as it was written, without the parameters papermill put in."""
-    try:
-        notebook = json.loads(executed.read_text())
-    except (OSError, ValueError):
-        return []
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
-
-
-def _waits(cell: dict) -> bool:
-    """Whether a code cell should have been executed and was not; nbclient leaves out cells with the tag."""
-    left_out = "skip-execution" in cell["metadata"].get("tags", [])
-    return cell["execution_count"] is None and bool("".join(cell["source"]).strip()) and not left_out
-
-
-def _raised(spec: dict, cell: dict, position: int, output: dict) -> Outcome:
+def _raised(spec: dict, cell: nbformat.NotebookNode, position: int, output: nbformat.NotebookNode) -> Outcome:
     """The outcome of a cell that raised."""
-    status = BAD_INPUT if output["ename"] == "BadInput" else FAILED
-    message = one_line(output["evalue"])
-    if output["ename"] == "SystemExit":
+    status = BAD_INPUT if output.ename == "BadInput" else FAILED
+    message = one_line(output.evalue)
+    if output.ename == "SystemExit":
         message = "a cell called sys.exit, so the rest of the notebook did not run"
-    trace = "\n".join(output["traceback"])
-    within = re.search(rf"Cell In\[{cell['execution_count']}\], line (\d+)", ANSI.sub("", trace))
-    outcome = Outcome(status, error=output["ename"], message=message, place=place(trace))
+    trace = "\n".join(output.traceback)
+    within = re.search(rf"Cell In\[{cell.execution_count}\], line (\d+)", ANSI.sub("", trace))
+    outcome = Outcome(status, error=output.ename, message=message, place=place(trace))
     return _located(outcome, spec, position, int(within[1]) if within else 1)
 
 
@@ -182,14 +168,3 @@ def _located(outcome: Outcome, spec: dict, position: int, line: int = 1) -> Outc
     outcome.cell = position + 1
     outcome.line = marks[position] + line if position < len(marks) else None
     return outcome
-
-
-def _keep(executed: Path, about: dict, outcome: Outcome) -> None:
-    """Write our own status into the executed notebook instead of papermill's."""
-    try:
-        notebook = nbformat.read(executed, as_version=4)
-    except Exception:  # nothing was written, or half of it
-        return
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata.xiqa = about | {key: value for key, value in asdict(outcome).items() if value not in ("", None)}
-    write_bytes(executed, nbformat.writes(notebook).encode())

@@ -1,7 +1,6 @@
 """Manifests: what a finished job or notebook depended on and made, and in words why one has to run.
 
-A job is up to date when the store has its entries; a notebook when its products are there, and its code, its recipes
-and the content of the entries that it reads are those of its last run.
+A job is up to date when the store has its entries; a notebook when its products and all it depends on are unchanged.
 """
 
 import contextlib
@@ -146,10 +145,7 @@ class Planner:
         return bool(about["fingerprint"])
 
     def forget(self, name: str) -> None:
-        """Remove the manifest of a job or notebook, its products, and a forced job's entries, before it runs.
-
-        Nothing old can then pass for the result of this run.
-        """
+        """Before a job or notebook runs, remove its manifest, its products, and a forced job's entries."""
         _path(self.settings, name).unlink(missing_ok=True)
         if name in self.steps:
             self.settings.checks(name).unlink(missing_ok=True)
@@ -213,10 +209,8 @@ def file_stem(name: str) -> str:
 def read(settings: Settings, name: str) -> dict | None:
     """Manifest of the last complete run, or None; one that cannot be read counts as none."""
     try:
-        manifest = json.loads(_path(settings, name).read_text())
-        needed = {"fingerprint", "ended", "seconds"} | ({"keys"} if "keys" in manifest else {"parts", "products"})
-        return manifest if needed <= manifest.keys() else None
-    except (OSError, ValueError, AttributeError, TypeError):
+        return json.loads(_path(settings, name).read_text())
+    except (OSError, ValueError):
         return None
 
 

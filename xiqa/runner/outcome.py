@@ -33,10 +33,6 @@ class Result:
         """Names with one of these statuses."""
         return [name for name, outcome in self.outcomes.items() if outcome["status"] in statuses]
 
-    def status(self, name: str) -> str | None:
-        """Status of a job or notebook; None while it waits or runs."""
-        return self.outcomes.get(name, {}).get("status")
-
 
 def place(trace: str) -> str:
     """Deepest line of this package, runner and store left out, in a traceback of Python or of IPython."""

@@ -1,11 +1,11 @@
 """The report of a run: one page that needs nothing outside itself, written after every run, a failed one too."""
 
 import base64
-import functools
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import textwrap
@@ -20,53 +20,45 @@ from xiqa.runner.console import all_checks, words
 from xiqa.runner.manifest import Plan, Planner
 from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, NOT_RUN, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
-from xiqa.runner.steps import Step, product_files
+from xiqa.runner.steps import Step
 from xiqa.store import digests, fingerprints
 from xiqa.store.files import read_frame, write_bytes
 
-MADE, OUT_OF_DATE = "made", "out of date"
+OUT_OF_DATE = "out of date"
 ROWS = 40  # rows of a table shown in the page; its CSV has all
 DIGITS = 4  # significant digits of a number with a long fraction
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 
 
 def write(planner: Planner, result: Result, settings: Settings, environment: dict[str, str]) -> Path:
     """Write ``report.html`` and a page for each executed notebook of the paper, run this time or not.
 
-    The verdict on a product comes from manifests and from this run's outcomes, never from a file that happens to be
-    there. ``environment`` is what ``environment`` returned.
+    The verdict on a product comes from manifests and this run's outcomes, never from a file that happens to be there.
     """
     states = {name: _state(plan, result, settings) for name, plan in planner.everything().items()}
     notebooks = [_notebook(step, states[name], settings) for name, step in planner.steps.items()]
     products = [product for notebook in notebooks for product in notebook["products"]]
     _shorten(products)
-    text = _render(
-        "report.html",
+    text = TEMPLATES.get_template("report.html").render(
         settings=settings,
         written=manifest.stamp(time.time()),
         took=words(result.seconds),
         steps=list(states.values()),
         notebooks=notebooks,
-        made=sum(product["verdict"] == MADE for product in products),
-        by_this_run=sum(product["by_this_run"] for product in products),
-        total=len(products),
+        products=products,
         interrupted=result.interrupted,
-        failures=[state for state in states.values() if state["status"] in (FAILED, BAD_INPUT)],
         checks=all_checks(settings, list(planner.steps)),
         environment=environment,
     )
     path = settings.run_folder / "report.html"
     write_bytes(path, text.encode())
     return path
-
-
-def _render(template: str, **values) -> str:
-    return _templates().get_template(template).render(**values)
-
-
-@functools.cache
-def _templates() -> jinja2.Environment:
-    loader, strict = jinja2.FileSystemLoader(Path(__file__).parent), jinja2.StrictUndefined
-    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=strict)
 
 
 def _state(plan: Plan, result: Result, settings: Settings) -> dict:
@@ -93,30 +85,27 @@ def _state(plan: Plan, result: Result, settings: Settings) -> dict:
 
 def _page(name: str, settings: Settings) -> str | None:
     """Relative path of the executed notebook as a page, made now unless it is there already."""
-    executed = settings.executed(name)
+    executed, page = settings.executed(name), settings.run_folder / f"pages/{name}.html"
     if not executed.is_file():
         return None
-    relative = f"pages/{name}.html"
-    page = settings.run_folder / relative
     content = digests.file_digest(executed)
     if not page.is_file() or content not in page.read_text()[:200]:
         try:
-            write_bytes(page, _convert(executed, name, content, settings.meaning).encode())
+            write_bytes(page, _convert(executed, content, settings.meaning).encode())
         except Exception as error:  # half a notebook is no reason for half a report
             print(f"{executed.name} could not be made into a page: {error}")
             return None
-    return relative
+    return f"pages/{name}.html"
 
 
-def _convert(executed: Path, title: str, content: str, meaning: str) -> str:
+def _convert(executed: Path, content: str, meaning: str) -> str:
     """An executed notebook as a page without scripts; nbconvert's own pages load them from outside."""
-    import nbformat
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    body, _ = HTMLExporter(template_name="basic", embed_images=True).from_notebook_node(nbformat.read(executed, 4))
-    colours = HtmlFormatter().get_style_defs(".highlight")
-    return _render("page.html", title=title, body=body, colours=colours, content=content, meaning=meaning)
+    body, _ = HTMLExporter(template_name="basic", embed_images=True).from_filename(str(executed))
+    values = {"title": executed.stem, "body": body, "content": content, "meaning": meaning}
+    return TEMPLATES.get_template("page.html").render(values, colours=HtmlFormatter().get_style_defs(".highlight"))
 
 
 def _notebook(step: Step, state: dict, settings: Settings) -> dict:
@@ -137,18 +126,13 @@ def _product(name: str, state: dict, settings: Settings) -> dict:
     if state["status"] not in (DONE, UP_TO_DATE):
         verdict = {FAILED: "failed", BAD_INPUT: "failed", OUT_OF_DATE: OUT_OF_DATE}.get(state["status"], NOT_RUN)
         return product | {"verdict": verdict, "why": state["why"]}
-    if not all((folder / file).is_file() for file in product_files(name)):
-        return product | {"verdict": "missing", "why": "its files are gone"}
-    try:
-        about = json.loads((folder / f"{name}.json").read_text())
-    except ValueError:
-        return product | {"verdict": "damaged", "why": f"{name}.json cannot be read"}
-    product |= {"caption": about.get("caption", ""), "data": "stand-in" if about.get("stand_in", True) else "real"}
+    about = json.loads((folder / f"{name}.json").read_text())
+    product |= {"caption": about["caption"], "data": "stand-in" if about["stand_in"] else "real"}
     if kind == "figure":
         product["image"] = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
     else:
         product |= _table(folder / f"{name}.csv")
-    return product | {"verdict": MADE, "why": "" if state["by_this_run"] else "by an earlier run"}
+    return product | {"verdict": "made", "why": "" if state["by_this_run"] else "by an earlier run"}
 
 
 def _shorten(products: list[dict]) -> None:
@@ -204,8 +188,6 @@ def _commit(root: Path) -> str:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
+    file = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)", file.read_text() if file.is_file() else "", re.MULTILINE)
+    return model[1] if model else platform.machine()

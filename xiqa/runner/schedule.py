@@ -5,7 +5,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,55 +18,37 @@ from xiqa.runner.steps import RefusedError, product_files
 from xiqa.runner.workers import POLL, Cluster, Workers
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that no second run writes into it; a lock ends with its process.
-
-    Raises RefusedError if another run holds it, or it cannot be written to.
-    """
+def lock(folder: Path) -> None:
+    """Keep other runs out of a run's folder until this process ends; RefusedError if another is there already."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / "run.lock", "a+")  # noqa: SIM115
+        handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise RefusedError(f"{folder} cannot be written to ({error.strerror}): name another with --results.") from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            raise RefusedError(
-                f"Another run ({handle.read().strip() or 'unknown process'}) is writing to {folder}: "
-                "wait for it to end, or give this one another folder with --results."
-            ) from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {os.uname().nodename}")
-        handle.flush()
-        try:
-            yield
-        finally:
-            handle.truncate(0)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(handle, 200).decode() or "unknown process"
+        raise RefusedError(
+            f"Another run ({holder}) is writing to {folder}: wait for it to end, or give this one another folder with "
+            "--results."
+        ) from None
+    os.truncate(handle, 0)
+    os.write(handle, f"process {os.getpid()} on {os.uname().nodename}".encode())
 
 
-@contextlib.contextmanager
-def signals(stop: Path, result: Result) -> Iterator[None]:
-    """On Ctrl-C, SIGTERM or SIGHUP write the file that stops the workers; a second one ends the runner at once.
-
-    The workers end themselves when their runner has ended.
-    """
+def _stop_on_signal(stop: Path, result: Result) -> None:
+    """On Ctrl-C, SIGTERM or SIGHUP write the file that stops the workers; a second one ends the runner at once."""
 
     def handle(number, _) -> None:
         if result.interrupted:
-            os._exit(130)
+            os._exit(130)  # the workers end themselves when their runner has ended
         result.interrupted = signal.Signals(number).name
         stop.touch()
 
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def run(
@@ -74,13 +56,13 @@ def run(
 ) -> Result:
     """Run what has a reason to run; failures stop only what depends on them.
 
-    ``target`` (``module:function``) performs a job: it is called with ``arguments`` and the name of the job.
-    ``environment`` describes the machine, for the manifests.
+    ``target`` (``module:function``) performs a job by ``arguments`` and its name; manifests get ``environment``.
     """
     started, stop = time.monotonic(), settings.run_folder / "stop"
     stop.unlink(missing_ok=True)
     schedule = _Schedule(planner, names, (target, arguments), environment, stop)
-    with contextlib.closing(schedule.workers), signals(stop, schedule.result):
+    _stop_on_signal(stop, schedule.result)
+    with contextlib.closing(schedule.workers):
         schedule.work()
     stop.unlink(missing_ok=True)
     schedule.result.seconds = time.monotonic() - started
@@ -119,9 +101,10 @@ class _Schedule:
 
     def _begin(self, name: str) -> bool:
         """Start a job or notebook; False where there is nothing to wait for."""
-        bad = [x for x in self.planner.needs(name) if self.result.status(x) not in (None, DONE, UP_TO_DATE)]
+        ended = {need: outcome["status"] for need, outcome in self.result.outcomes.items()}
+        bad = [need for need in self.planner.needs(name) if ended.get(need, DONE) not in (DONE, UP_TO_DATE)]
         if bad:
-            why = f"because {bad[0]} " + ("did not run" if self.result.status(bad[0]) == NOT_RUN else "failed")
+            why = f"because {bad[0]} " + ("did not run" if ended[bad[0]] == NOT_RUN else "failed")
             self._note(name, {"status": NOT_RUN, "message": why}, "not run", why)
             return False
         plan = self.planner.plan(name)

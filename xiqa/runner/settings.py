@@ -58,14 +58,9 @@ class Settings:
             "XIQA_DEVICE": self.device,
             "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD),
             "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD),
-            "GLIBC_TUNABLES": _joined(os.environ.get("GLIBC_TUNABLES"), HUGE_PAGES),
+            "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), HUGE_PAGES])),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
             "PYTHONHASHSEED": "0",
-            "PYTHONPATH": _joined(str(self.root), os.environ.get("PYTHONPATH")),
+            "PYTHONPATH": ":".join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")])),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger here, so no warning about one
         }
-
-
-def _joined(*values: str | None) -> str:
-    """Values separated by colons, each once, those that are empty left out."""
-    return ":".join(dict.fromkeys(part for value in values if value for part in value.split(":")))

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xiqa.runner.settings import Settings
 from xiqa.store import digests, fingerprints
 from xiqa.store.store import LEFT_OUT
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-
-    from xiqa.runner.settings import Settings
 
 # What products.py reads from the package's folder besides code.
 PRODUCTS_MODULE, PACKAGE_DATA = "xiqa.paper.products", (".toml", ".mplstyle")
@@ -62,10 +61,7 @@ def select(names: Sequence[str], only: Iterable[str] = (), since: str | None = N
 
 
 def lean_imports() -> None:
-    """Keep nbformat's import short: jsonschema builds a grammar of web addresses (1 s) that no notebook needs.
-
-    For processes of our own only, before they import it; jsonschema goes on without that check.
-    """
+    """Keep nbformat's import short: jsonschema builds a grammar of web addresses (1 s), which no notebook needs."""
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
@@ -105,11 +101,10 @@ def check_parameters(steps: Sequence[Step]) -> None:
             raise RefusedError(f"{step.notebook.name} has no parameter {unknown[0]!r}: {has}.")
 
 
-def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[str, dict]:
-    """Everything that the products of a step depend on, by kind, as plain data; its digest is the step's fingerprint.
+def parts(step: Step, settings: Settings, contents: dict[str, str]) -> dict[str, dict]:
+    """Everything that the products of a step depend on, by kind, as plain data; RefusedError if code is not Python.
 
-    ``contents`` has the digest of the store entries of each job that it needs. Raises RefusedError where the notebook
-    or a module is not Python.
+    ``contents`` has the digest of the store entries of each job that it needs.
     """
     sources = [cell.source for cell in read(step.notebook).cells if cell.cell_type == "code"]
     # IPython's ``%`` and ``!`` lines count as comments here, and enter as they are.
@@ -122,22 +117,19 @@ def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[st
         )
     except SyntaxError as error:
         raise RefusedError(f"{step.notebook.name}, or a module it imports, is not Python: {error}.") from None
+    package = Path(fingerprints.__file__).resolve().parents[1]
+    files = sorted(package.glob("*.*")) if PRODUCTS_MODULE in modules else []
     empty = fingerprints.syntax("")
     return {
         "code": {step.notebook.name: digests.digest([[h for h in hashes if h != empty], magics])},
         "modules": modules,
-        "files": _package_data() if PRODUCTS_MODULE in modules else {},
+        "files": {path.name: digests.file_digest(path) for path in files if path.suffix in PACKAGE_DATA},
         "parameters": {name: value for name, value in step.parameters.items() if name not in step.places},
         "recipe": flat(step.values),
         "needs": {name: contents[name] for name in step.needs},
         "versions": fingerprints.versions(),
         "machine": {"device": settings.device, "threads": settings.threads},
     }
-
-
-def _package_data() -> dict[str, str]:
-    package = Path(fingerprints.__file__).resolve().parents[1]
-    return {path.name: digests.file_digest(path) for path in sorted(package.iterdir()) if path.suffix in PACKAGE_DATA}
 
 
 def flat(values: dict, stem: str = "") -> dict[str, object]:

@@ -7,19 +7,18 @@ Nothing in a twin differs from one machine or run to the next, so JupyterLab wit
 import difflib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import nbformat
+from nbformat import NotebookNode
 
 from xiqa.runner import manifest, steps
+from xiqa.runner.settings import Settings
 from xiqa.store import fingerprints
 from xiqa.store.files import write_bytes
 from xiqa.store.places import project_root
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
-    from xiqa.runner.settings import Settings
 
 LIMIT = 1_000_000  # bytes of one output in a twin
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -27,20 +26,15 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def publish(executed: Path, source: Path) -> Path:
-    """Write the twin of a source with the outputs of an executed notebook, which may be the twin itself.
-
-    An output belongs to a cell by its code, comments aside. Returns the path of the twin.
-    """
-    import nbformat
-
+    """Write the twin of a source with the outputs of an executed notebook (or of the twin itself); returns its path."""
     target = source.with_suffix(".ipynb")
     notebook = nbformat.read(executed, as_version=4) if executed.is_file() else nbformat.v4.new_notebook()
     outputs = _outputs(steps.read(source), notebook)
-    cells, seen, count = [], {}, 0
+    cells, seen, count = [], Counter(), 0
     for position, cell in enumerate(steps.read(source).cells):
         made = nbformat.from_dict({key: cell[key] for key in ("cell_type", "metadata", "source")})
         key = f"{cell.cell_type}\n{cell.source}"
-        seen[key] = seen.get(key, 0) + 1
+        seen[key] += 1
         made.id = hashlib.sha256(f"{key}\n{seen[key]}".encode()).hexdigest()[:12]
         if cell.cell_type == "code":
             made.execution_count, made.outputs = None, []
@@ -62,10 +56,11 @@ def refresh(source: Path) -> bool:
     return publish(twin, source).read_bytes() != before
 
 
-def _outputs(source: "NotebookNode", executed: "NotebookNode") -> dict[int, list]:
+def _outputs(source: NotebookNode, executed: NotebookNode) -> dict[int, list]:
     """Position of a code cell of ``source`` -> outputs of the executed cell with the same code."""
     wanted = [(i, cell) for i, cell in enumerate(source.cells) if cell.cell_type == "code"]
-    had = [cell for cell in executed.cells if cell.cell_type == "code" and not _injected(cell)]
+    had = [cell for cell in executed.cells if cell.cell_type == "code"]
+    had = [cell for cell in had if "injected-parameters" not in cell.metadata.get("tags", [])]
     matcher = difflib.SequenceMatcher(None, [_same(c) for _, c in wanted], [_same(c) for c in had], autojunk=False)
     pairs = [
         (wanted[block.a + shift][0], had[block.b + shift])
@@ -75,11 +70,7 @@ def _outputs(source: "NotebookNode", executed: "NotebookNode") -> dict[int, list
     return {position: cell.outputs for position, cell in pairs if cell.execution_count is not None}
 
 
-def _injected(cell: "NotebookNode") -> bool:
-    return "injected-parameters" in cell.metadata.get("tags", [])
-
-
-def _same(cell: "NotebookNode") -> str:
+def _same(cell: NotebookNode) -> str:
     """What two cells of the same code have in common."""
     try:
         return fingerprints.syntax(cell.source)
@@ -89,8 +80,6 @@ def _same(cell: "NotebookNode") -> str:
 
 def _small(outputs: list, count: int) -> list:
     """Outputs as a twin keeps them: no messages, no widgets, nothing large."""
-    import nbformat
-
     kept = []
     for output in map(nbformat.from_dict, outputs):
         if (output.output_type == "stream" and output.name == "stderr") or WIDGET in output.get("data", {}):
@@ -107,7 +96,7 @@ def _small(outputs: list, count: int) -> list:
     return kept
 
 
-def publish_all(chosen: Sequence[steps.Step], settings: "Settings") -> None:
+def publish_all(chosen: Sequence[steps.Step], settings: Settings) -> None:
     """Publish the twins of all steps whose last run was complete."""
     for step in chosen:
         executed, past = settings.executed(step.name), manifest.read(settings, step.name)
@@ -119,15 +108,13 @@ def publish_all(chosen: Sequence[steps.Step], settings: "Settings") -> None:
 
 def same_code(source: Path, twin: Path) -> bool:
     """Whether twin and source have the same cells: kind, text and tags."""
-    import nbformat
 
-    def cells(notebook: "NotebookNode") -> list:
+    def cells(notebook: NotebookNode) -> list:
         return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
 
     return cells(steps.read(source)) == cells(nbformat.read(twin, as_version=4))
 
 
 if __name__ == "__main__":
-    steps.lean_imports()
     for path in sorted((project_root() / "notebooks").glob("[0-9]*.py")):  # the notebooks of the appendix have no twin
         print(f"{path.name}: {'twin refreshed' if refresh(path) else 'twin is up to date'}")

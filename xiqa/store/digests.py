@@ -31,8 +31,7 @@ def file_digest(path: Path) -> str:
 def folder_digest(folder: Path, memory: Path | None = None) -> str:
     """One hash over relative paths and contents of all files below a folder, hidden ones left out.
 
-    ``memory`` is a JSON file that keeps each file's hash beside its size and times, so that a large unchanged data set
-    is not read again; the time stamps only decide whether to read, they never enter the hash.
+    ``memory`` (a JSON file) keeps each file's hash with its size and times, so that unchanged files are not read again.
     """
     folder = Path(folder).resolve()
     try:

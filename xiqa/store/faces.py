@@ -1,7 +1,4 @@
-"""Faces of packages: a name is imported from its module when it is first used, so that a face alone loads nothing.
-
-A face lists its names as imports under ``TYPE_CHECKING``, where readers, linters and the fingerprints find them.
-"""
+"""Faces of packages: a name, listed as an import under ``TYPE_CHECKING``, is imported when it is first used."""
 
 import importlib
 from collections.abc import Callable

@@ -1,8 +1,7 @@
 """Fingerprints: short hashes that change when, and only when, a result could change.
 
-Code is hashed as its syntax tree without docstrings. A function depends on the *import closure* of its module: every
-module of this package that import statements reach, wherever they stand in a file. The face of a package
-(``__init__.py``) is followed by name: ``from xiqa import metrics`` and ``metrics.auc`` reach the module of ``auc``.
+Code is hashed as its syntax tree without docstrings. A function depends on the *import closure* of its module: all
+modules of this package that imports reach. The face of a package (``__init__.py``) is followed by name.
 """
 
 import ast

@@ -18,13 +18,5 @@ def device_kind(wish: str | None = None) -> str:
 
 
 def thread_cap() -> int:
-    """Threads of a process: ``XIQA_THREADS``, by default one.
-
-    The number of threads changes the last digits of every sum, so it is a setting and does not follow the machine.
-    """
+    """Threads of a process: ``XIQA_THREADS``, by default one, since their number changes the last digits of a sum."""
     return int(os.environ.get("XIQA_THREADS", 1))
-
-
-def memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

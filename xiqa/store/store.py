@@ -1,10 +1,8 @@
 """The store: results that took long to compute, each under a key of everything that it depends on.
 
-A key is made of the function's name, its argument values, the code of its import closure, the fingerprint of its data,
-the library versions, the device kind and the thread cap. An argument that is a path into the store enters by the
-**content** of that entry, so a change upstream that leaves the bytes alone repeats nothing downstream.
-
-A store function either takes ``folder`` first and fills it, or returns a DataFrame, which is kept as ``frame.csv.gz``.
+A path into the store enters a key by the **content** of that entry: a change upstream that leaves the bytes alone
+repeats nothing downstream. A store function either takes ``folder`` first and fills it, or returns a DataFrame, which
+is kept as ``frame.csv.gz``.
 """
 
 import dataclasses
@@ -51,9 +49,9 @@ class Store:
     def path(self, function: Function, *, data: str = "", unkeyed: dict | None = None, **arguments) -> Path:
         """Folder of the entry of this call, computed now if there is none.
 
-        ``data`` is the fingerprint of the data that the function reads; ``unkeyed`` has arguments that do not change
-        the result (a data folder), or functions that return them, called only when the entry is computed. Arguments are
-        plain values, frozen dataclasses, and paths of other entries or of files in them.
+        Arguments are plain values, frozen dataclasses, and paths of entries or of files in them. ``data`` is the
+        fingerprint of the data; ``unkeyed`` arguments do not change the result (a data folder), or are functions that
+        return such, called only when the entry is computed.
         """
         key = self.key(function, data=data, **arguments)
         name = key["function"].rpartition(".")[2]
@@ -85,9 +83,13 @@ class Store:
                 function(temporary, **arguments)
             else:
                 write_frame(function(**arguments), temporary / FRAME)
-            about = {"key": key, "seconds": round(time.monotonic() - started, 1), "content": _content(temporary)}
+            files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
+            content = {path.relative_to(temporary).as_posix(): file_digest(path) for path in files}
+            about = {"key": key, "seconds": round(time.monotonic() - started, 1), "content": content}
             (temporary / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True))
-            _rename(temporary, entry)
+            if not (entry / ABOUT).is_file():  # without locks another process may have been faster
+                shutil.rmtree(entry, ignore_errors=True)
+                temporary.rename(entry)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -121,19 +123,3 @@ class Store:
         if isinstance(value, list | tuple):
             return [self._value(inner) for inner in value]
         return value
-
-
-def _content(folder: Path) -> dict[str, str]:
-    """Relative path -> digest of every file of an entry."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-
-
-def _rename(temporary: Path, entry: Path) -> None:
-    """Give a complete entry its name; if another process was faster, its entry stays."""
-    try:
-        temporary.rename(entry)
-    except OSError:
-        if not (entry / ABOUT).is_file():
-            shutil.rmtree(entry, ignore_errors=True)
-            temporary.rename(entry)
