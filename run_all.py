@@ -188,8 +188,8 @@ def main(arguments: list[str]) -> int:
     plans = planner.everything()
     console.show_start({name: plans[name] for name in names}, settings)
     environment = report.environment(settings)
-    result = schedule.run(planner, names, TARGET, study_arguments, settings, environment)
-    page = report.write(planner, result, settings, environment)
+    result = schedule.run(planner, names, TARGET, study_arguments, environment)
+    page = report.write(planner, result, environment)
     if options.publish:
         from xiqa.runner import twins  # loads nbformat
 

@@ -41,11 +41,9 @@ class DataSet:
 
     def root(self, paths: Iterable[str] = ()) -> Path:
         """Folder of the files; embedded data are written now if missing (those drawn when needed: only ``paths``)."""
-        if not self.stand_in:
-            return self.folder
-        if self.on_disk:
-            return embedded.folder(self.name, self.profile.name, self.spec)
-        return embedded.fetch(self.name, self.profile.name, self.spec, paths)
+        if not self.on_disk:
+            return embedded.fetch(self.name, self.profile.name, self.spec, paths)
+        return embedded.folder(self.name, self.profile.name, self.spec) if self.stand_in else self.folder
 
     @property
     def size(self) -> int:

@@ -34,9 +34,8 @@ class Trainings:
 
 def read(study: Study) -> Trainings:
     """Read the entries of all trainings, training what is missing."""
-    names = list(recipes.trainings(study.profile.name, study.weights))
-    every = {name: study.recipe(name) for name in names}
-    histories = {name: read_frame(study.train(name) / "history.csv") for name in names}
+    every = {name: study.recipe(name) for name in recipes.trainings(study.profile.name, study.weights)}
+    histories = {name: read_frame(study.train(name) / "history.csv") for name in every}
     classifiers = [name for name, recipe in every.items() if isinstance(recipe, Classifier)]
     predictions = {name: read_frame(study.train(name) / "predictions.csv") for name in classifiers}
     return Trainings(every, histories, predictions, dict(study.profile.missing), study.primaries())

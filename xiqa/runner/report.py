@@ -36,11 +36,12 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def write(planner: Planner, result: Result, settings: Settings, environment: dict[str, str]) -> Path:
+def write(planner: Planner, result: Result, environment: dict[str, str]) -> Path:
     """Write ``report.html`` and a page for each executed notebook of the paper, run this time or not.
 
     The verdict on a product comes from manifests and this run's outcomes, never from a file that happens to be there.
     """
+    settings = planner.settings
     states = {name: _state(plan, result, settings) for name, plan in planner.everything().items()}
     notebooks = [_notebook(step, states[name], settings) for name, step in planner.steps.items()]
     products = [product for notebook in notebooks for product in notebook["products"]]

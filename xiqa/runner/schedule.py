@@ -13,7 +13,6 @@ from pathlib import Path
 from xiqa.runner.console import Console, words
 from xiqa.runner.manifest import CHANGED_MEANWHILE, Plan, Planner, file_stem
 from xiqa.runner.outcome import DONE, INTERRUPTED, NOT_RUN, UP_TO_DATE, Result
-from xiqa.runner.settings import Settings
 from xiqa.runner.steps import RefusedError, product_files
 from xiqa.runner.workers import POLL, Cluster, Workers
 
@@ -51,14 +50,12 @@ def _stop_on_signal(stop: Path, result: Result) -> None:
             signal.signal(number, handle)
 
 
-def run(
-    planner: Planner, names: Sequence[str], target: str, arguments: dict, settings: Settings, environment: dict
-) -> Result:
+def run(planner: Planner, names: Sequence[str], target: str, arguments: dict, environment: dict) -> Result:
     """Run what has a reason to run; failures stop only what depends on them.
 
     ``target`` (``module:function``) performs a job by ``arguments`` and its name; manifests get ``environment``.
     """
-    started, stop = time.monotonic(), settings.run_folder / "stop"
+    started, stop = time.monotonic(), planner.settings.run_folder / "stop"
     stop.unlink(missing_ok=True)
     schedule = _Schedule(planner, names, (target, arguments), environment, stop)
     _stop_on_signal(stop, schedule.result)

@@ -1,6 +1,5 @@
 """Executed twins: the ``.ipynb`` beside each ``.py`` notebook, with its cells and the outputs of a published run.
 
-Nothing in a twin differs from one machine or run to the next, so JupyterLab with jupytext opens both files.
 ``python -m xiqa.runner.twins`` brings all twins up to their sources and drops the outputs of cells whose code changed.
 """
 

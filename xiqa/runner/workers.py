@@ -41,7 +41,11 @@ class Workers:
         if slot not in self._pools:
             begin = (os.getpid(), str(self.stop))
             self._pools[slot] = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=begin)
-        return self._pools[slot].submit(perform, task)
+        try:
+            return self._pools[slot].submit(perform, task)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            del self._pools[slot]
+            return self.submit(slot, task)
 
     def outcome(self, slot: int, future: Future) -> dict:
         """Outcome of a task, also of one whose process died."""
@@ -92,10 +96,9 @@ class Cluster:
 
 def perform_apart(task: dict) -> dict:
     """Perform a task by ``python -m xiqa.runner.workers``, which reads it and prints its outcome as JSON."""
-    command, environment = [sys.executable, "-m", "xiqa.runner.workers"], os.environ | task["environment"]
-    done = subprocess.run(
-        command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, cwd=task["root"], env=environment
-    )
+    command = [sys.executable, "-m", "xiqa.runner.workers"]
+    options = {"cwd": task["root"], "env": os.environ | task["environment"]}
+    done = subprocess.run(command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, **options)
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else _dead(Path(task["stop"]))
 
 

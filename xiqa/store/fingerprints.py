@@ -90,12 +90,9 @@ def _stem(node: ast.ImportFrom, package: str) -> str:
 
 
 def defining(name: str) -> set[str]:
-    """Modules of this package behind a dotted name; a name that a package only re-exports is followed to its module.
-
-    A package that is used as a whole stands for itself, and so for all that its face imports.
-    """
+    """Modules of this package behind a dotted name; a name that a package only re-exports is followed to its module."""
     if _file(name) is not None:
-        return {name}
+        return {name}  # a package that is used as a whole stands for all that its face imports
     stem, _, last = name.rpartition(".")
     if not stem:
         return set()
