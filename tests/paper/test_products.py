@@ -16,11 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def paper(tmp_path, monkeypatch):
-    for name in ("RESULTS", "FIGURES", "DATA"):
-        monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
-    monkeypatch.delenv("XIQA_RUN", raising=False)
-    monkeypatch.delenv("XIQA_STEP", raising=False)
+def paper(folders):
     with mpl.rc_context():
         yield products.begin("05_pointing_game", Study("smoke"))
 

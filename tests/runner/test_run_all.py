@@ -157,9 +157,10 @@ def test_bad_input_is_one_sentence_and_exit_code_2(toy, place):
         ("import os\n\nos.kill(os.getpid(), 9)", "the kernel died"),
         ("1 + 1", "it ran to its end without making table_datasets.csv, table_datasets.md"),
         ("raise ValueError", "ValueError"),
+        ("toy.make(3)", "raised in xiqa/toy.py, line "),
     ],
 )
-def test_what_papermill_calls_completed_is_a_failure(toy, work, message):
+def test_what_papermill_calls_completed_or_raises_is_a_failure(toy, work, message):
     toy.notebook("01_data", work)
     assert message in toy.run("--only", "01", code=1)
     assert not (toy.root / "figures/quick/table_datasets.csv").exists()
