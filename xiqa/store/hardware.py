@@ -4,11 +4,11 @@ import ctypes
 import os
 
 
-def device_kind(wish: str | None = None) -> str:
+def device_kind(kind: str | None = None) -> str:
     """``cpu`` or ``cuda``; ``auto`` is cuda where a driver sees a GPU. By default that of ``XIQA_DEVICE``, or auto."""
-    wish = wish or os.environ.get("XIQA_DEVICE", "auto")
-    if wish != "auto":
-        return wish
+    kind = kind or os.environ.get("XIQA_DEVICE", "auto")
+    if kind != "auto":
+        return kind
     try:
         driver, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(0)  # torch is not needed
     except OSError:
