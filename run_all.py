@@ -16,11 +16,11 @@ from pathlib import Path
 from xiqa import recipes
 from xiqa.paper import jobs
 from xiqa.paper.study import Job, Study
-from xiqa.runner import console, report, schedule, twins
+from xiqa.runner import console, report, schedule
 from xiqa.runner.manifest import Planner
 from xiqa.runner.settings import Settings
-from xiqa.runner.steps import RefusedError, Step, check_parameters, in_order, lean_imports, matching, select
-from xiqa.store.hardware import device_kind, memory, thread_cap
+from xiqa.runner.steps import RefusedError, Step, check_parameters, lean_imports, matching, select
+from xiqa.store.hardware import device_kind, thread_cap
 from xiqa.store.places import data_root, figures_root, project_root, results_root
 
 ROOT = project_root()
@@ -66,14 +66,7 @@ def parser() -> Parser:
     made = Parser(description="Regenerates the tables and figures of the paper.", allow_abbrev=False)
     add = made.add_argument
     add("--profile", default="quick", choices=list(recipes.PROFILES), help="size of the run (default: quick)")
-    add(
-        "--only",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="STEP",
-        help="only what begins so: 05, train:mri",
-    )
+    add("--only", nargs="+", action="extend", default=[], metavar="STEP", help="only what begins so: 05, train:mri")
     add("--from", dest="since", metavar="STEP", help="this notebook and all after it")
     add("--force", nargs="+", action="extend", default=[], metavar="STEP", help="run these even if nothing changed")
     add("--list", action="store_true", help="show jobs and notebooks and stop")
@@ -93,16 +86,15 @@ def parser() -> Parser:
 
 
 def settled(options: Namespace) -> Settings:
-    """The settings of the run, once the arguments have been checked."""
+    """The settings of the run; RefusedError where the arguments do not fit together."""
     real = [name for name in PLACES if getattr(options, name) is not None]
     for name in real:
         folder = getattr(options, name)
         if not folder.is_dir():
             raise RefusedError(f"--{name.replace('_', '-')}: there is no folder {folder}.")
         setattr(options, name, folder.resolve())
-    if options.jobs is None:
-        options.jobs = default_jobs(options)
-    if options.jobs < 1:
+    jobs_at_once = default_jobs(options) if options.jobs is None else options.jobs
+    if jobs_at_once < 1:
         raise RefusedError("--jobs is at least 1.")
     if options.device == "cuda" and device_kind("auto") != "cuda":
         raise RefusedError("--device cuda: no driver sees a GPU here; leave --device out to compute on the CPU.")
@@ -120,7 +112,7 @@ def settled(options: Namespace) -> Settings:
         data=data_root(),
         device=device_kind(options.device),
         threads=thread_cap(),
-        jobs=options.jobs,
+        jobs=jobs_at_once,
         dask=options.dask,
         about_data=about_data(real),
         meaning=recipes.PROFILES[options.profile].meaning,
@@ -133,7 +125,8 @@ def default_jobs(options: Namespace) -> int:
         return 64
     if device_kind(options.device) == "cuda":
         return 1
-    return max(1, min(len(os.sched_getaffinity(0)) // thread_cap(), int(memory() / MEMORY)))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(len(os.sched_getaffinity(0)) // thread_cap(), int(memory / MEMORY)))
 
 
 def about_data(real: list[str]) -> str:
@@ -160,19 +153,16 @@ def opened(options: Namespace, settings: Settings) -> tuple[Study, dict]:
 
 
 def chosen_names(options: Namespace, graph: dict[str, Job], table: dict[str, Step]) -> list[str]:
-    """Jobs and notebooks of the run, each after all that it needs: those asked for, and the jobs that these need."""
-    jobs_only = [wish for wish in options.only if not any(name.startswith(wish) for name in table)]
+    """Jobs and notebooks of the run, each after all that it needs: those of --only, and the jobs that these need."""
+    jobs_only = [start for start in options.only if not any(name.startswith(start) for name in table)]
     chosen = set(select([*graph, *table], jobs_only)) if jobs_only else set()
     if len(jobs_only) < len(options.only) or not options.only:
-        chosen |= set(select(list(table), [wish for wish in options.only if wish not in jobs_only], options.since))
-    needs = {name: job.needs for name, job in graph.items()} | {name: step.needs for name, step in table.items()}
-    waiting = list(chosen)
-    while waiting:
-        for need in needs[waiting.pop()]:
-            if need not in chosen:
-                chosen.add(need)
-                waiting.append(need)
-    return [name for name in in_order(needs) if name in chosen]
+        chosen |= set(select(list(table), set(options.only) - set(jobs_only), options.since))
+    every = graph | table
+    for name in reversed(every):  # those that need come after what they need
+        if name in chosen:
+            chosen.update(every[name].needs)
+    return [name for name in every if name in chosen]
 
 
 def main(arguments: list[str]) -> int:
@@ -188,20 +178,22 @@ def main(arguments: list[str]) -> int:
         console.show_list(names, table, settings)
         return console.OK
     check_parameters([table[name] for name in names if name in table])
-    forced = {name for wish in options.force for name in matching([*graph, *table], wish)}
+    forced = {name for start in options.force for name in matching([*graph, *table], start)}
     planner = Planner(settings, study, graph, table, forced)
     if options.explain:
-        every = planner.everything()
-        console.show_plan({name: every[name] for name in names})
+        plans = planner.everything()
+        console.show_plan({name: plans[name] for name in names})
         return console.OK
-    with schedule.locked(settings.run_folder):
-        every = planner.everything()
-        console.show_start({name: every[name] for name in names}, settings)
-        environment = report.environment(settings)
-        result = schedule.run(planner, names, TARGET, study_arguments, settings, environment)
-        page = report.write(planner, result, settings, environment)
-        if options.publish:
-            twins.publish_all([table[name] for name in names if name in table], settings)
+    schedule.lock(settings.run_folder)
+    plans = planner.everything()
+    console.show_start({name: plans[name] for name in names}, settings)
+    environment = report.environment(settings)
+    result = schedule.run(planner, names, TARGET, study_arguments, environment)
+    page = report.write(planner, result, environment)
+    if options.publish:
+        from xiqa.runner import twins  # loads nbformat
+
+        twins.publish_all([table[name] for name in names if name in table], settings)
     return console.conclude(result, table, settings, page, resume(arguments))
 
 

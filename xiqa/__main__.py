@@ -7,24 +7,17 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0, 1 if some file could not be used, 2 for wrong arguments."""
-    parser = argparse.ArgumentParser(
-        prog="python -m xiqa", description="Explainable image quality on your own films and scans."
-    )
+    about = "Explainable image quality on your own films and scans."
+    parser = argparse.ArgumentParser(prog="python -m xiqa", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
-    explain = commands.add_parser(
-        "explain", help="prediction, probability and saliency maps of radiographs and brain volumes"
-    )
-    explain.add_argument(
-        "files",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="PNG, JPEG, TIFF or DICOM radiographs; NIfTI or MINC volumes",
-    )
-    explain.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where the pictures go")
-    explain.add_argument("--weights", type=Path, help="a weights.pt of a training step; default: the newest run's")
-    explain.add_argument("--profile", choices=("smoke", "quick", "paper"), help="take the classifier of this profile")
-    explain.add_argument("--volume", type=int, metavar="K", help="which volume of a 4D file is meant, counted from 0")
+    about = "prediction, probability and saliency maps of radiographs and brain volumes"
+    add = commands.add_parser("explain", help=about).add_argument
+    kinds = "PNG, JPEG, TIFF or DICOM radiographs; NIfTI or MINC volumes"
+    add("files", nargs="+", type=Path, metavar="FILE", help=kinds)
+    add("-o", "--out", type=Path, required=True, metavar="DIR", help="where the pictures go")
+    add("--weights", type=Path, help="a weights.pt of a training step; default: the newest run's")
+    add("--profile", choices=("smoke", "quick", "paper"), help="take the classifier of this profile")
+    add("--volume", type=int, metavar="K", help="which volume of a 4D file is meant, counted from 0")
     options = parser.parse_args(arguments)
 
     # Drawing and torch take seconds to load, so wrong arguments are refused before.

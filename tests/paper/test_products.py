@@ -16,11 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def paper(tmp_path, monkeypatch):
-    for name in ("RESULTS", "FIGURES", "DATA"):
-        monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
-    monkeypatch.delenv("XIQA_RUN", raising=False)
-    monkeypatch.delenv("XIQA_STEP", raising=False)
+def paper(folders):
     with mpl.rc_context():
         yield products.begin("05_pointing_game", Study("smoke"))
 
@@ -68,14 +64,11 @@ def test_values_and_checks_are_kept_by_notebook(paper, tmp_path):
     assert [json.loads(line)["ok"] for line in lines] == [True, False]
 
 
-def test_figures_of_real_data_go_elsewhere(tmp_path, monkeypatch, paper):
+def test_products_of_real_data_go_elsewhere_and_captions_name_the_data_read(tmp_path, paper):
     real = products.Paper("01_data", Study("smoke", tmp_path, lvot=tmp_path, mri=tmp_path))
     assert real.folder.name == "smoke-real"
     assert not real.study.stand_in()
     assert "stand-in" not in real.caption("x")
-
-
-def test_a_caption_names_the_data_that_its_notebook_reads(tmp_path):
     study = Study("smoke", object_cxr=tmp_path)
     assert "simulated cardiac cine frames" in products.Paper("03_saliency", study).caption("x")
     assert "simulated brain volumes" in products.Paper("06_mri_uncertainty", study).caption("x")
@@ -89,13 +82,10 @@ def test_every_font_of_the_house_style_is_there(paper):
     assert Path(found).is_file()
 
 
-def test_published_numbers_have_a_source():
+def test_published_numbers_have_a_source_and_products_one_notebook():
     for name, entry in products.published().items():
         assert entry["source"].startswith(("P", "C")), name
         assert 0 <= entry["value"] <= 1
-
-
-def test_every_product_has_one_notebook():
     made = [name for names in recipes.PRODUCTS.values() for name in names]
     assert len(made) == len(set(made))
 

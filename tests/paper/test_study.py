@@ -7,14 +7,6 @@ from xiqa.paper.study import Study
 from xiqa.store.store import MissingEntryError
 
 
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    for name in ("RESULTS", "FIGURES", "DATA"):
-        monkeypatch.setenv(f"XIQA_{name}", str(tmp_path / name.lower()))
-    monkeypatch.delenv("XIQA_RUN", raising=False)
-    return tmp_path
-
-
 def test_an_unknown_profile_is_refused_with_the_known_ones(folders):
     with pytest.raises(ValueError, match="smoke, quick, paper"):
         Study("tiny")

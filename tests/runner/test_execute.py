@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from xiqa.runner.execute import heading, run_step
+from xiqa.runner.workers import Workers
 
 SOURCE = """# %% [markdown]
 # # Toy
@@ -15,7 +15,8 @@ import time
 # ## The `long` part
 
 # %%
-%precision 3
+# %precision 3
+open("begun", "w").close()
 try:
     time.sleep({seconds})
 finally:
@@ -24,61 +25,39 @@ finally:
 
 
 @pytest.fixture
-def spec(tmp_path):
-    """A specification as the runner hands it over."""
+def outcome(tmp_path):
+    """The outcome of a notebook that a worker executes."""
+    workers = Workers(tmp_path / "stop")
 
-    def made(seconds: float, timeout: float) -> dict:
-        notebook = tmp_path / "01_toy.py"
-        notebook.write_text(SOURCE.format(seconds=seconds).replace("%precision", "# %precision"))
-        places = {"outcome": "p/a.outcome.json", "progress": "p/a.progress.json", "log": "a.log", "stop": "stop"}
-        return {
-            "step": "01_toy",
-            "stem": "a",
-            "run": "quick",
-            "fingerprint": "f",
-            "root": str(tmp_path),
-            "notebook": str(notebook),
-            "cwd": str(tmp_path),
-            "parameters": {},
-            "executed": str(tmp_path / "a.ipynb"),
-            "products": [],
-            "timeout": timeout,
-            "environment": {},
-            "module": "xiqa.runner.execute",
-        } | {name: str(tmp_path / path) for name, path in places.items()}
+    def executed(seconds: float, timeout: float) -> dict:
+        (tmp_path / "01_toy.py").write_text(SOURCE.format(seconds=seconds))
+        spec = {"notebook": str(tmp_path / "01_toy.py"), "executed": str(tmp_path / "a.ipynb"), "parameters": {}}
+        spec |= {"products": [], "timeout": timeout, "about": {}}
+        task = {"target": "xiqa.runner.execute:execute", "arguments": spec, "name": "01_toy"}
+        task |= {"log": str(tmp_path / "a.log"), "environment": {}}
+        return workers.outcome(0, workers.submit(0, task))
 
-    return made
+    yield executed
+    workers.close()
 
 
-def test_step_out_of_time_is_stopped_and_may_clear_up(spec, tmp_path):
+def test_a_notebook_out_of_time_is_stopped_and_its_worker_goes_on(outcome):
     started = time.monotonic()
-    outcome = run_step(spec(seconds=60, timeout=5))
+    result = outcome(seconds=60, timeout=5)
     assert time.monotonic() - started < 30
-    assert outcome["status"] == "failed"
-    assert (outcome["error"], outcome["message"]) == ("Timeout", "stopped after its 5 seconds")
+    assert (result["status"], result["error"]) == ("failed", "Timeout")
+    assert result["message"] == "stopped after its 5 seconds"
+    assert outcome(seconds=0, timeout=100)["status"] == "done"
+
+
+def test_stop_file_interrupts_a_notebook_which_may_clear_up(outcome, tmp_path):
+    def stop():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.1)
+        time.sleep(0.5)
+        (tmp_path / "stop").touch()
+
+    threading.Thread(target=stop, daemon=True).start()
+    assert outcome(seconds=60, timeout=100)["status"] == "interrupted"
     assert (tmp_path / "cleared").exists()
-
-
-def test_stop_file_interrupts(spec, tmp_path):
-    threading.Timer(3, (tmp_path / "stop").touch).start()
-    assert run_step(spec(seconds=60, timeout=100))["status"] == "interrupted"
-
-
-def test_done_with_the_kernel_named(spec):
-    outcome = run_step(spec(seconds=0, timeout=100))
-    assert outcome["status"] == "done", outcome
-    assert "python" in outcome["executable"]
-    assert outcome["seconds"] > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("# One\ntext\n## Two *so* `far`", "Two so far"),
-        ("no heading", ""),
-        ("#hash\n#!x", ""),
-        ("### A # B ##", "A # B"),
-    ],
-)
-def test_heading(text, found):
-    assert heading(text) == found
+    assert "The long part" in (tmp_path / "a.log").read_text()

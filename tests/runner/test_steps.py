@@ -1,25 +1,6 @@
 import pytest
 
-from xiqa.runner.steps import RefusedError, flat, in_order, product_files, select
-
-NEEDS = {"01_data": ["train:a"], "data": [], "train:a": ["data"], "05_game": ["train:a", "data"], "03_saliency": []}
-
-
-def test_every_name_comes_after_what_it_needs_and_else_the_order_given_is_kept():
-    order = in_order(NEEDS)
-    for name, needs in NEEDS.items():
-        assert all(order.index(need) < order.index(name) for need in needs)
-    assert in_order({"b": [], "a": [], "c": ["a"]}) == ["b", "a", "c"]
-
-
-@pytest.mark.parametrize(
-    ("needs", "message"),
-    [({"a": ["b"]}, "a needs b, which does not exist"), ({"a": ["b"], "b": ["a"]}, "in a circle")],
-)
-def test_broken_graphs(needs, message):
-    with pytest.raises(ValueError, match=message):
-        in_order(needs)
-
+from xiqa.runner.steps import RefusedError, flat, heading, product_files, select
 
 NAMES = ["01_data", "02_training", "03_saliency", "05_game", "train:a"]
 
@@ -50,3 +31,16 @@ def test_files_of_products():
 
 def test_flat():
     assert flat({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": {}}) == {"a.b": 1, "a.c.d": [2, 3], "e": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# One\ntext\n## Two *so* `far`", "Two so far"),
+        ("no heading", ""),
+        ("#hash\n#!x", ""),
+        ("### A # B ##", "A # B"),
+    ],
+)
+def test_heading(text, title):
+    assert heading(text) == title

@@ -60,8 +60,7 @@ def pair(tmp_path):
     source.write_text(SOURCE)
     nbformat.write(_executed(), executed)
     shutil.copy(NOTEBOOKS / "jupytext.toml", tmp_path)
-    twins.publish(executed, source, source.with_suffix(".ipynb"))
-    return source, source.with_suffix(".ipynb")
+    return source, twins.publish(executed, source)
 
 
 def _code(twin) -> list[nbformat.NotebookNode]:
@@ -87,7 +86,7 @@ def test_twin_has_the_cells_of_its_source_and_small_outputs(pair):
 def test_publishing_twice_gives_the_same_bytes(pair, tmp_path):
     source, twin = pair
     before = twin.read_bytes()
-    twins.publish(tmp_path / "run.ipynb", source, twin)
+    twins.publish(tmp_path / "run.ipynb", source)
     assert twin.read_bytes() == before
     assert len({cell.id for cell in nbformat.read(twin, 4).cells}) == 5
 

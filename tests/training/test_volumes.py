@@ -188,7 +188,7 @@ def test_other_shapes_and_one_class_are_said(prepared, tmp_path):
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(arms, prepared, tmp_path, monkeypatch):
     monkeypatch.setenv("XIQA_RESULTS", str(tmp_path))
-    store = Store("smoke", quiet=True)
+    store = Store("smoke")
     inside = store.folder / "prepare_volumes" / "entry"
     inside.mkdir(parents=True)
     for path in prepared.iterdir():

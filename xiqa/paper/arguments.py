@@ -1,7 +1,4 @@
-"""Arguments of the functions that explain networks: a network, a choice of images, the rule of the pointing game.
-
-They are frozen, so that they enter the keys of the store, and importing them loads no torch.
-"""
+"""Arguments of the functions that explain networks, frozen so that they enter the keys of the store, without torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """A network to explain; the fields are the arguments of :func:`xiqa.models.network`.
+    """A network to explain; the fields are the arguments of :func:`xiqa.models.network`."""
 
-    Attributes
-    ----------
-    name : ``resnet34``.
-    state : ``trained``, ``semi_random`` (pretrained backbone, untrained head) or ``fully_random``.
-    seed : of what is drawn at random.
-    weights : weights file, ``imagenet``, or None for a fully random network.
-    """
-
-    name: str
-    state: str = "trained"
-    seed: int = 0
-    weights: Path | str | None = None
+    name: str  # ``resnet34``
+    state: str = "trained"  # or ``semi_random`` (pretrained backbone, untrained head), or ``fully_random``
+    seed: int = 0  # of what is drawn at random
+    weights: Path | str | None = None  # weights file, ``imagenet``, or None for a fully random network
 
     def load(self) -> "nn.Module":
         """The network in evaluation mode, on the run's device, in the layout that is faster on a CPU."""
@@ -47,18 +36,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Images:
-    """A choice among the images of a split that have ground truth.
-
-    Attributes
-    ----------
-    split : ``train``, ``val`` or ``test``.
-    once : only the first image of each unit, since frames of a patient are much alike.
-    count : only the first ``count`` of them; None for all.
-    """
+    """A choice among the images of a split that have ground truth."""
 
     split: str = "test"
-    once: bool = False
-    count: int | None = None
+    once: bool = False  # only the first image of each unit, since frames of a patient are much alike
+    count: int | None = None  # only the first ``count`` of them; None for all
 
     def rows(self, data: Prepared) -> NDArray[np.intp]:
         """Their positions in the records of the split."""

@@ -1,7 +1,4 @@
-"""The loop behind all maps of a prepared data set: load a network, take the images a batch at a time, normalise.
-
-The layout is ``channels_last``, which is faster on a CPU; the number of images in a batch is fixed, so numbers repeat.
-"""
+"""The loop behind all maps of a prepared data set: images a batch at a time, normalised, in the layout for CPUs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,18 +20,11 @@ BASELINES = ("random", "constant_point")
 
 
 class Batch(NamedTuple):
-    """Some images of a split.
+    """Some images of a split."""
 
-    Attributes
-    ----------
-    rows : (B,) positions in the records of the split.
-    records : columns ``image`` and ``unit``, B rows.
-    inputs : (B, 3, H, W), normalised, on the run's device.
-    """
-
-    rows: NDArray[np.intp]
-    records: pd.DataFrame
-    inputs: Tensor
+    rows: NDArray[np.intp]  # (B,) positions in the records of the split
+    records: pd.DataFrame  # columns ``image`` and ``unit``, B rows
+    inputs: Tensor  # (B, 3, H, W), normalised, on the run's device
 
 
 def batches(data: Prepared, split: str, rows: NDArray[np.intp], batch: int) -> Iterator[Batch]:
@@ -54,33 +44,20 @@ def answers(logits: Tensor) -> dict[str, NDArray]:
 
 
 class Explanation(NamedTuple):
-    """Some images and their maps.
+    """Some images and their maps."""
 
-    Attributes
-    ----------
-    rows : (B,) positions in the records of the split.
-    images : (B, 3, H, W), normalised, on the run's device.
-    predicted, probability : (B,) predicted class, and probability of the positive one.
-    maps : method -> (B, H, W) on the CPU.
-    """
-
-    rows: NDArray[np.intp]
-    images: Tensor
-    predicted: NDArray[np.int64]
-    probability: NDArray[np.float32]
-    maps: dict[str, Tensor]
+    rows: NDArray[np.intp]  # (B,) positions in the records of the split
+    images: Tensor  # (B, 3, H, W), normalised, on the run's device
+    predicted: NDArray[np.int64]  # (B,) classes
+    probability: NDArray[np.float32]  # (B,) of the positive class
+    maps: dict[str, Tensor]  # method -> (B, H, W) on the CPU
 
 
 class Explainer:
-    """A trained network, and baselines without a network, that explain the images of a prepared data set.
+    """A trained network, and ``BASELINES`` without a network, that explain the images of a prepared data set.
 
-    Parameters
-    ----------
-    prepared : entry of the data.
-    network : a trained network; its seed is also that of the random maps, which do not depend on the batch.
-    methods : names of saliency methods, and of ``BASELINES``: ``random`` (every pixel an independent uniform value) and
-        ``constant_point`` (a Gaussian, as wide as the tolerance, at the point that hits most training masks).
-    tolerance : pixels, of the constant point. Without ground truth to fit it on it has no map, and no row.
+    ``random`` draws uniform pixels by the network's seed and the row. ``constant_point`` is a Gaussian, as wide as the
+    tolerance (pixels), at the point that hits most training masks; without ground truth it has no map.
     """
 
     def __init__(self, prepared: Path, network: Network, methods: Sequence[str], tolerance: float):

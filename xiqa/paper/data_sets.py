@@ -16,18 +16,7 @@ NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "bra
 
 
 class DataSet:
-    """One data set of a run.
-
-    Nothing is read or written before it is needed: a property of the data set is looked up once.
-
-    Parameters
-    ----------
-    name : ``object_cxr``, ``lvot`` or ``mri``.
-    profile : the profile of the run.
-    store : the store of the run.
-    folder : folder of the real data; None for embedded data.
-    spec : what is simulated; by default the profile's specification.
-    """
+    """One data set of a run: a real ``folder``, or embedded data by ``spec`` (None: the profile's)."""
 
     def __init__(self, name: str, profile: Profile, store: Store, folder: Path | None = None, spec: dict | None = None):
         self.name, self.profile, self.store, self.folder = name, profile, store, folder
@@ -51,22 +40,17 @@ class DataSet:
         return folder_digest(self.folder, memory=self.store.folder.parent / "hashes.json")
 
     def root(self, paths: Iterable[str] = ()) -> Path:
-        """Folder of the files; embedded data are written now if they are missing.
+        """Folder of the files; embedded data are written now if missing (those drawn when needed: only ``paths``)."""
+        if not self.on_disk:
+            return embedded.fetch(self.name, self.profile.name, self.spec, paths)
+        return embedded.folder(self.name, self.profile.name, self.spec) if self.stand_in else self.folder
 
-        Of data that are drawn when needed only the files at ``paths`` are sure to lie there.
-        """
-        if not self.stand_in:
-            return self.folder
-        if self.on_disk:
-            return embedded.folder(self.name, self.profile.name, self.spec)
-        return embedded.fetch(self.name, self.profile.name, self.spec, paths)
-
-    @cached_property
+    @property
     def size(self) -> int:
         """Side of the networks' input in pixels, for data sets of images."""
-        return next(c.size for c in self.profile.classifiers if c.dataset == self.name)
+        return next(recipe.size for recipe in self.profile.classifiers if recipe.dataset == self.name)
 
-    @cached_property
+    @property
     def shape(self) -> list[int]:
         """Size (X, Y, Z) of the networks' input in voxels, for brain volumes."""
         return list(self.profile.volumes[0].shape)
@@ -74,14 +58,14 @@ class DataSet:
     @cached_property
     def prepared(self) -> Path:
         """Store entry of the checked and resized images or volumes."""
+        root = {"root": self.root}
         if self.name in IMAGES:
-            function, arguments = "xiqa.data.prepare_images.prepare", {"size": self.size, "dataset": self.name}
+            function, arguments = "prepare_images.prepare", {"unkeyed": root, "size": self.size, "dataset": self.name}
         elif self.on_disk:
-            function, arguments = "xiqa.data.prepare_volumes.prepare_volumes", {"shape": self.shape}
+            function, arguments = "prepare_volumes.prepare_volumes", {"unkeyed": root, "shape": self.shape}
         else:
-            function, arguments = "xiqa.data.prepare_volumes.prepare_drawn", {"shape": self.shape, "spec": self.spec}
-            return self.store.path(function, data=self.fingerprint, **arguments)
-        return self.store.path(function, data=self.fingerprint, unkeyed={"root": self.root}, **arguments)
+            function, arguments = "prepare_volumes.prepare_drawn", {"shape": self.shape, "spec": self.spec}
+        return self.store.path(f"xiqa.data.{function}", data=self.fingerprint, **arguments)
 
     @cached_property
     def arrays(self) -> Prepared | PreparedVolumes:

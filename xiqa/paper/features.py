@@ -19,15 +19,8 @@ SPREAD = (-2.0, 6.0)  # z-scores that a histogram of a volume covers
 def histograms(prepared: Path, volumes: bool) -> pd.DataFrame:
     """Store function: histogram, mean and spread of every image or volume, and the strongest blob of every image.
 
-    Parameters
-    ----------
-    prepared : entry of checked images (uint8) or volumes (float16, z-scores).
-    volumes : whether these are volumes.
-
-    Returns
-    -------
-    DataFrame with the columns split, unit, label, ``bin_00`` ... ``bin_31`` (shares), mean, spread and, for images,
-    blob.
+    ``prepared`` is an entry of checked images (uint8) or ``volumes`` (float16, z-scores). Columns: split, unit, label,
+    ``bin_00`` ... ``bin_31`` (shares), mean, spread and, for images, blob.
     """
     data = drawn.read_volumes(prepared) if volumes else Prepared(prepared)
     parts = []

@@ -1,7 +1,6 @@
 """The jobs of the paper: all heavy work, by name, as a graph.
 
-``perform`` computes one job in whatever process it is called; the runner calls it in its workers. A notebook that is
-opened by hand computes what is missing itself, since it reads the same store.
+The runner calls ``perform`` in its workers; a notebook opened by hand computes what is missing itself.
 """
 
 from xiqa import recipes
@@ -19,33 +18,18 @@ APPENDIX = (localisation, explained_mri, mri_supplement)
 
 
 def jobs(study: Study, appendix: bool = True) -> dict[str, Job]:
-    """Every job of a study by name: data, trainings, and what the chapters (and the appendix) observe."""
-    chapters = CHAPTERS + (APPENDIX if appendix else ())
-    every = [*data(study), *trainings(study), *(job for chapter in chapters for job in chapter.jobs(study))]
-    return {job.name: job for job in every}
-
-
-def data(study: Study) -> list[Job]:
-    """Checked and resized data sets."""
-    return [
-        Job(f"data:{name}", lambda study, name=name: study.prepared(name), (), readers(name))
-        for name in study.data_sets
-    ]
-
-
-def readers(dataset: str) -> tuple[str, ...]:
-    """Names of the notebooks that read a data set."""
-    return tuple(notebook for notebook, read in recipes.DATASETS.items() if dataset in read)
-
-
-def trainings(study: Study) -> list[Job]:
-    """Trainings of the profile; notebook 02 shows all of them."""
+    """Every job of a study by name, each after all that it needs: data, trainings, and those of the chapters."""
     made = []
+    for name in study.data_sets:
+        readers = tuple(notebook for notebook, datasets in recipes.DATASETS.items() if name in datasets)
+        made.append(Job(f"data:{name}", lambda study, name=name: study.prepared(name), (), readers))
     for name, starts in recipes.trainings(study.profile.name, study.weights).items():
         dataset = getattr(study.recipe(name), "dataset", None)
         needs = (*(f"train:{start}" for start in starts), *([f"data:{dataset}"] if dataset else []))
         made.append(Job(f"train:{name}", lambda study, name=name: study.train(name), needs, ("02_training",)))
-    return made
+    for chapter in CHAPTERS + (APPENDIX if appendix else ()):
+        made += chapter.jobs(study)
+    return {job.name: job for job in made}
 
 
 def perform(arguments: dict, name: str) -> None:

@@ -35,9 +35,6 @@ def percent(share: float, low: float = float("nan"), high: float = float("nan"))
     return f"{100 * share:.1f}" + ("" if pd.isna(low) else f" [{100 * low:.1f}, {100 * high:.1f}]")
 
 
-def text(found: dict[str, float]) -> str:
-    """``0.31 [0.25, 0.37]``; without an interval if there is none, a dash where there is no similarity."""
-    if pd.isna(found["mean"]):
-        return "-"
-    mean, low, high = (round(float(found[name]), 2) + 0.0 for name in ("mean", "low", "high"))  # no "-0.00"
-    return f"{mean:.2f}" if pd.isna(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+def text(estimate: dict[str, float]) -> str:
+    """``0.31 [0.25, 0.37]``: a ``mean`` and its interval (``low``, ``high``); a dash where there is none."""
+    return cell((estimate["mean"], estimate["low"], estimate["high"]), digits=2)

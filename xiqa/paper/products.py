@@ -1,8 +1,6 @@
 """Products of a notebook: tables and figures, written in one house style and shown under the cell that made them.
 
-``paper = products.begin("05_pointing_game", study)``, then ``paper.table(...)``, ``paper.figure(...)``,
-``paper.value(...)``, ``paper.check(...)``. Every file is written complete or not at all, with the numbers that it
-shows and a caption that says whether the data are simulated.
+Every file is written complete or not at all, with a caption that states whether the data are simulated.
 """
 
 import io
@@ -40,10 +38,9 @@ class Paper:
         figure.savefig(picture, format="png", metadata={"Software": None})
         write_bytes(self.folder / f"{name}.png", picture.getvalue())
         write_frame(data, self.folder / f"{name}.csv")
-        self._describe(name, "figure", caption)
         display(figure)
         plt.close(figure)
-        self._show_caption(name, caption)
+        self._describe(name, "figure", caption)
 
     def table(self, name: str, frame: pd.DataFrame, caption: str) -> None:
         """Write a table as CSV, Markdown and LaTeX with its caption; show its first rows and the caption."""
@@ -52,10 +49,9 @@ class Paper:
         write_bytes(self.folder / f"{name}.md", f"{frame.to_markdown(index=False)}\n\n{text}\n".encode())
         latex = frame.to_latex(index=False, escape=True, caption=text.replace("%", r"\%").replace("_", r"\_"))
         write_bytes(self.folder / f"{name}.tex", latex.encode())
-        self._describe(name, "table", caption)
         display(frame.head(ROWS))
         more = f" The first {ROWS} of {len(frame)} rows; `{name}.csv` has all." if len(frame) > ROWS else ""
-        self._show_caption(name, caption + more)
+        self._describe(name, "table", caption, more)
 
     def value(self, name: str, value: float, meaning: str) -> float:
         """Record one number that a text elsewhere (the README) quotes."""
@@ -75,19 +71,13 @@ class Paper:
         start = f"{self.study.label(*self.datasets)}."
         return text if text.startswith(start) else f"{start} {text}"
 
-    def _show_caption(self, name: str, caption: str) -> None:
-        display(Markdown(f"**{name}.** {self.caption(caption)}"))
-
-    def _describe(self, name: str, kind: str, caption: str) -> None:
-        about = {
-            "name": name,
-            "kind": kind,
-            "caption": self.caption(caption),
-            "notebook": self.notebook,
-            "stand_in": self.study.stand_in(*self.datasets),
-            "step": os.environ.get("XIQA_STEP", self.notebook),
-        }
+    def _describe(self, name: str, kind: str, caption: str, more: str = "") -> None:
+        """Write what a product shows, and show its caption."""
+        about = {"name": name, "kind": kind, "caption": self.caption(caption), "notebook": self.notebook}
+        about["stand_in"] = self.study.stand_in(*self.datasets)
+        about["step"] = os.environ.get("XIQA_STEP", self.notebook)
         write_bytes(self.folder / f"{name}.json", _json(about))
+        display(Markdown(f"**{name}.** {about['caption']}{more}"))
 
 
 def begin(notebook: str, study: Study) -> Paper:

@@ -28,9 +28,8 @@ def headline(folder: Path) -> str:
     effects = read_frame(folder / "table_published_vs_corrected.csv")
     lines += ["", "| verdicts that the published program's defects change | corrected | published |", "|---|---|---|"]
     for _, row in effects[effects["published"] != "="].iterrows():
-        lines.append(
-            f"| {row['data set']}, {row['claim']}. {row['statement']} | {row['corrected']} | {row['published']} |"
-        )
+        statement = f"{row['data set']}, {row['claim']}. {row['statement']}"
+        lines.append(f"| {statement} | {row['corrected']} | {row['published']} |")
     claims = read_frame(folder / "table_claims_mri.csv").drop_duplicates("claim")
     lines += ["", "| claim on MRI artifacts | verdict here |", "|---|---|"]
     lines += [f"| {c['claim']}. {c['statement']} | {c['verdict on the claim']} |" for _, c in claims.iterrows()]

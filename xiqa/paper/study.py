@@ -1,8 +1,6 @@
 """A study: one run of the paper, with its profile, its data sets, its store and its trained networks.
 
-``study = Study("quick")``, then ``study.data("object_cxr")`` and ``study.trained("object_cxr", "resnet34", 0)``.
-What is missing in the store is computed and kept. What a chapter adds (maps, samples, tables) stands in the
-``results`` module of the chapter.
+What is missing in the store is computed and kept. What a chapter adds stands in its ``results`` module.
 """
 
 import os
@@ -23,33 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A named piece of heavy work, computed in a process of its own.
+    """A named piece of heavy work, computed in a worker process."""
 
-    Attributes
-    ----------
-    name : ``train:object_cxr-resnet34-s0``.
-    entries : function of a study that returns its store entries (a path or several), computing what is missing.
-    needs : names of the jobs whose entries it reads.
-    notebooks : names of the notebooks that read its entries.
-    """
-
-    name: str
-    entries: Callable[["Study"], Path | Iterable[Path]]
-    needs: tuple[str, ...] = ()
-    notebooks: tuple[str, ...] = ()
+    name: str  # ``train:object_cxr-resnet34-s0``
+    entries: Callable[["Study"], Path | Iterable[Path]]  # returns its store entries, computing what is missing
+    needs: tuple[str, ...] = ()  # names of the jobs whose entries it reads
+    notebooks: tuple[str, ...] = ()  # names of the notebooks that read its entries
 
 
 class Study:
     """One run of the paper.
 
-    Parameters
-    ----------
-    profile : ``smoke``, ``quick`` or ``paper``.
-    object_cxr : folder of real radiographs in one of the Object-CXR layouts; None for the embedded ones.
-    lvot : folder of real four-chamber cine frames; None for the embedded ones.
-    mri : folder of real brain volumes with ``scans.tsv``; None for the embedded ones.
-    weights : ``imagenet`` to start from torchvision's weights (downloaded once); None for the embedded pretext.
-    compute : False makes the store refuse what it does not have (:class:`xiqa.store.store.MissingEntryError`).
+    ``object_cxr``, ``lvot`` and ``mri`` are folders of real data (None: embedded); ``weights`` is ``imagenet`` for
+    torchvision's weights (None: embedded pretext). Without ``compute``, what is missing raises MissingEntryError.
     """
 
     def __init__(
@@ -85,10 +69,10 @@ class Study:
 
     def label(self, *datasets: str) -> str:
         """Description of the data behind a number, for captions: simulated, or a real folder."""
-        simulated = [NAMES[name] for name in datasets if name not in self.real]
-        real = [f"{NAMES[name]}: {self.real[name].name}" for name in datasets if name in self.real]
-        parts = [f"embedded stand-in data (simulated {', '.join(simulated)})"] if simulated else []
-        text = "; ".join(real + parts)
+        parts = [f"{NAMES[name]}: {self.real[name].name}" for name in datasets if name in self.real]
+        if simulated := [NAMES[name] for name in datasets if name not in self.real]:
+            parts.append(f"embedded stand-in data (simulated {', '.join(simulated)})")
+        text = "; ".join(parts)
         return f"{text[0].upper()}{text[1:]}, profile {self.profile.name}"
 
     def primaries(self) -> dict[str, str]:
@@ -141,10 +125,3 @@ class Study:
         from xiqa import models
 
         return models.build(network, weights=self.trained(dataset, network, seed) / "weights.pt").eval()
-
-    def volume_model(self, name: str) -> "nn.Module":
-        """A trained network of the MRI study in evaluation mode."""
-        from xiqa import models
-
-        recipe: recipes.VolumeClassifier = self.recipe(name)
-        return models.build(recipe.network, weights=self.train(name) / "weights.pt", shape=recipe.shape).eval()

@@ -18,22 +18,13 @@ LEARNED = 0.6  # the lower bound of the test AUC of every primary classifier mus
 
 @dataclass(frozen=True, eq=False)  # comparing frames is ambiguous, so identity
 class Trainings:
-    """All trainings of a profile.
+    """All trainings of a profile."""
 
-    Attributes
-    ----------
-    recipes : name of a training -> its recipe.
-    histories : name of a training -> a row an epoch.
-    predictions : name of a classifier of images -> split, unit, label, probability of every image.
-    missing : name of what the profile does not train -> reason.
-    primaries : data set -> the study's primary network.
-    """
-
-    recipes: dict[str, Recipe]
-    histories: dict[str, pd.DataFrame]
-    predictions: dict[str, pd.DataFrame]
-    missing: dict[str, str]
-    primaries: dict[str, str]
+    recipes: dict[str, Recipe]  # name of a training -> its recipe
+    histories: dict[str, pd.DataFrame]  # name of a training -> a row an epoch
+    predictions: dict[str, pd.DataFrame]  # name of a classifier of images -> split, unit, label, probability
+    missing: dict[str, str]  # name of what the profile does not train -> reason
+    primaries: dict[str, str]  # data set -> the study's primary network
 
     @property
     def volumes(self) -> list[str]:
@@ -43,29 +34,15 @@ class Trainings:
 
 def read(study: Study) -> Trainings:
     """Read the entries of all trainings, training what is missing."""
-    names = list(recipes.trainings(study.profile.name, study.weights))
-    of = {name: study.recipe(name) for name in names}
-    return Trainings(
-        of,
-        {name: read_frame(study.train(name) / "history.csv") for name in names},
-        {
-            name: read_frame(study.train(name) / "predictions.csv")
-            for name, recipe in of.items()
-            if isinstance(recipe, Classifier)
-        },
-        dict(study.profile.missing),
-        study.primaries(),
-    )
+    every = {name: study.recipe(name) for name in recipes.trainings(study.profile.name, study.weights)}
+    histories = {name: read_frame(study.train(name) / "history.csv") for name in every}
+    classifiers = [name for name, recipe in every.items() if isinstance(recipe, Classifier)]
+    predictions = {name: read_frame(study.train(name) / "predictions.csv") for name in classifiers}
+    return Trainings(every, histories, predictions, dict(study.profile.missing), study.primaries())
 
 
 def performance(trainings: Trainings) -> pd.DataFrame:
-    """Test performance of every classifier of images, a row a classifier.
-
-    Returns
-    -------
-    DataFrame with the columns data set, network, seed, start, units, and those of
-    :func:`xiqa.metrics.classification`.
-    """
+    """Test performance of every classifier of images: a row a classifier, columns of ``metrics.classification``."""
     rows = []
     for name, predictions in trainings.predictions.items():
         recipe, test = trainings.recipes[name], predictions[predictions["split"] == "test"]
@@ -76,24 +53,15 @@ def performance(trainings: Trainings) -> pd.DataFrame:
 
 
 def classifiers(frame: pd.DataFrame, missing: dict[str, str]) -> tuple[pd.DataFrame, str]:
-    """Table 1 and its caption: accuracy, AUC, Brier score and calibration error on test images.
-
-    Parameters
-    ----------
-    frame : of :func:`performance`.
-    missing : name of what the profile does not train -> reason; a row each for classifiers of images.
-    """
+    """Table 1 and its caption, of ``performance``; classifiers of images that are ``missing`` have a row each."""
     about = frame[["data set", "network", "seed", "start", "images", "units"]]
     cells = {
         f"{title} %": [numbers.percent(*values) for values in frame[[name, f"{name}_low", f"{name}_high"]].to_numpy()]
         for name, title in (("accuracy", "accuracy"), ("auc", "AUC"))
     }
     table = about.assign(**cells, Brier=frame["brier"].round(3), ECE=frame["ece"].round(3))
-    not_run = [
-        {"data set": name, "start": f"not run: {reason}"}
-        for name, reason in missing.items()
-        if not name.startswith("mri")
-    ]
+    images = {name: reason for name, reason in missing.items() if not name.startswith("mri")}
+    not_run = [{"data set": name, "start": f"not run: {reason}"} for name, reason in images.items()]
     caption = (
         "Test performance of every classifier of images; intervals are 95 % over units (films, patients). Published on "
         "the real data: accuracy 87.1 % (radiographs) and 95.5 % (LVOT; both Swin transformer), AUC of the challenge's "
@@ -119,10 +87,6 @@ def curves(trainings: Trainings) -> tuple[Figure, pd.DataFrame, str]:
         f"Training loss and validation AUC by epoch; {len(images)} trainings on images, a line each. For a pretext the "
         "AUC is the mean of each kind against the others."
     )
-    return _draw_curves(data), data, caption
-
-
-def _draw_curves(data: pd.DataFrame) -> Figure:
     parts = data["recipe"].str.partition("-")
     kinds = list(data.assign(kind=parts[0], network=parts[2]).groupby("kind", sort=False))
     figure, axes = plt.subplots(2, len(kinds), figsize=(3.6 * len(kinds), 5), squeeze=False, sharex="col")
@@ -133,4 +97,4 @@ def _draw_curves(data: pd.DataFrame) -> Figure:
             ax.xaxis.get_major_locator().set_params(integer=True)
         above.set_title(kind)
         sns.move_legend(below, "lower right", title="", fontsize=7)
-    return figure
+    return figure, data, caption

@@ -1,63 +1,59 @@
 """The report of a run: one page that needs nothing outside itself, written after every run, a failed one too."""
 
 import base64
-import csv
-import functools
 import importlib.metadata
 import json
 import os
 import platform
 import re
 import subprocess
+import sys
 import textwrap
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+from pandas.api.types import is_numeric_dtype
 
 from xiqa.runner import manifest, steps
 from xiqa.runner.console import all_checks, words
-from xiqa.runner.execute import heading
 from xiqa.runner.manifest import Plan, Planner
 from xiqa.runner.outcome import BAD_INPUT, DONE, FAILED, NOT_RUN, UP_TO_DATE, Result
 from xiqa.runner.settings import Settings
-from xiqa.runner.steps import Step, product_files
+from xiqa.runner.steps import Step
 from xiqa.store import digests, fingerprints
-from xiqa.store.files import write_bytes
+from xiqa.store.files import read_frame, write_bytes
 
-MADE, OUT_OF_DATE = "made", "out of date"
+OUT_OF_DATE = "out of date"
 ROWS = 40  # rows of a table shown in the page; its CSV has all
 DIGITS = 4  # significant digits of a number with a long fraction
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 
 
-def write(planner: Planner, result: Result, settings: Settings, environment: dict[str, str]) -> Path:
-    """Write ``report.html`` and a page for each executed notebook into the run's folder.
+def write(planner: Planner, result: Result, environment: dict[str, str]) -> Path:
+    """Write ``report.html`` and a page for each executed notebook of the paper, run this time or not.
 
-    The verdict on a product comes from manifests and from this run's outcomes, never from a file that happens to be
-    there.
-
-    Parameters
-    ----------
-    planner : plans every job and notebook of the paper, run this time or not.
-    environment : what ``environment`` returned.
+    The verdict on a product comes from manifests and this run's outcomes, never from a file that happens to be there.
     """
+    settings = planner.settings
     states = {name: _state(plan, result, settings) for name, plan in planner.everything().items()}
     notebooks = [_notebook(step, states[name], settings) for name, step in planner.steps.items()]
     products = [product for notebook in notebooks for product in notebook["products"]]
     _shorten(products)
-    page = _templates().get_template("report.html")
-    text = page.render(
+    text = TEMPLATES.get_template("report.html").render(
         settings=settings,
         written=manifest.stamp(time.time()),
         took=words(result.seconds),
         steps=list(states.values()),
         notebooks=notebooks,
-        made=sum(product["verdict"] == MADE for product in products),
-        by_this_run=sum(product["by_this_run"] for product in products),
-        total=len(products),
+        products=products,
         interrupted=result.interrupted,
-        failures=[state for state in states.values() if state["status"] in (FAILED, BAD_INPUT)],
         checks=all_checks(settings, list(planner.steps)),
         environment=environment,
     )
@@ -66,32 +62,21 @@ def write(planner: Planner, result: Result, settings: Settings, environment: dic
     return path
 
 
-@functools.cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-
-
 def _state(plan: Plan, result: Result, settings: Settings) -> dict:
     """State of a job or notebook, for its row in the table of steps."""
     outcome, past = result.outcomes.get(plan.name), plan.past
     if outcome is None:
         if past is None and plan.reasons:
             outcome = {"status": NOT_RUN, "message": "not chosen"}
+        elif plan.reasons:
+            outcome = {"status": OUT_OF_DATE, "message": "; ".join(plan.reasons)}
         else:
-            message = "; ".join(plan.reasons) or _since(past)
-            outcome = {"status": OUT_OF_DATE if plan.reasons else UP_TO_DATE, "message": message}
+            outcome = {"status": UP_TO_DATE, "message": plan.since}
         outcome |= {"seconds": past["seconds"]} if past else {}
-    why = "; ".join(past["reasons"]) if outcome["status"] == DONE and past else outcome.get("message", "")
     return {
         "name": plan.name,
         "status": outcome["status"],
-        "why": why,
+        "why": "; ".join(past["reasons"]) if outcome["status"] == DONE and past else outcome["message"],
         "took": words(outcome["seconds"]) if outcome.get("seconds") else "",
         "outcome": outcome,
         "by_this_run": outcome["status"] == DONE,
@@ -99,52 +84,38 @@ def _state(plan: Plan, result: Result, settings: Settings) -> dict:
     }
 
 
-def _since(past: dict | None) -> str:
-    return f"nothing changed since {past['ended'][:16]}" if past else "the store has it"
-
-
 def _page(name: str, settings: Settings) -> str | None:
     """Relative path of the executed notebook as a page, made now unless it is there already."""
-    executed = settings.executed(name)
+    executed, page = settings.executed(name), settings.run_folder / f"pages/{name}.html"
     if not executed.is_file():
         return None
-    relative = f"pages/{name}.html"
-    page = settings.run_folder / relative
     content = digests.file_digest(executed)
     if not page.is_file() or content not in page.read_text()[:200]:
         try:
-            write_bytes(page, _convert(executed, name, content, settings.meaning).encode())
+            write_bytes(page, _convert(executed, content, settings.meaning).encode())
         except Exception as error:  # half a notebook is no reason for half a report
             print(f"{executed.name} could not be made into a page: {error}")
             return None
-    return relative
+    return f"pages/{name}.html"
 
 
-def _convert(executed: Path, title: str, content: str, meaning: str) -> str:
+def _convert(executed: Path, content: str, meaning: str) -> str:
     """An executed notebook as a page without scripts; nbconvert's own pages load them from outside."""
-    import nbformat
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    body, _ = HTMLExporter(template_name="basic", embed_images=True).from_notebook_node(nbformat.read(executed, 4))
-    colours = HtmlFormatter().get_style_defs(".highlight")
-    return (
-        _templates()
-        .get_template("page.html")
-        .render(title=title, body=body, colours=colours, content=content, meaning=meaning)
-    )
+    body, _ = HTMLExporter(template_name="basic", embed_images=True).from_filename(str(executed))
+    values = {"title": executed.stem, "body": body, "content": content, "meaning": meaning}
+    return TEMPLATES.get_template("page.html").render(values, colours=HtmlFormatter().get_style_defs(".highlight"))
 
 
 def _notebook(step: Step, state: dict, settings: Settings) -> dict:
-    """A notebook's section: title, what it opens with, and its products."""
+    """A notebook's section: title and products."""
     cells = steps.read(step.notebook).cells
     text = next((cell.source for cell in cells if cell.cell_type == "markdown"), "")
-    return {
-        "name": step.name,
-        "title": heading(text.split("\n\n")[0]) or step.name,
-        "state": state,
-        "products": [_product(name, state, settings) for name in step.products],
-    }
+    title = steps.heading(text.split("\n\n")[0]) or step.name
+    products = [_product(name, state, settings) for name in step.products]
+    return {"name": step.name, "title": title, "state": state, "products": products}
 
 
 def _product(name: str, state: dict, settings: Settings) -> dict:
@@ -155,19 +126,14 @@ def _product(name: str, state: dict, settings: Settings) -> dict:
     product = {"name": name, "kind": kind, "link": link, "caption": "", "data": "", "by_this_run": state["by_this_run"]}
     if state["status"] not in (DONE, UP_TO_DATE):
         verdict = {FAILED: "failed", BAD_INPUT: "failed", OUT_OF_DATE: OUT_OF_DATE}.get(state["status"], NOT_RUN)
-        return product | {"verdict": verdict, "why": state["why"] or state["outcome"].get("message", "")}
-    if not all((folder / file).is_file() for file in product_files(name)):
-        return product | {"verdict": "missing", "why": "its files are gone"}
-    try:
-        about = json.loads((folder / f"{name}.json").read_text())
-    except ValueError:
-        return product | {"verdict": "damaged", "why": f"{name}.json cannot be read"}
-    product |= {"caption": about.get("caption", ""), "data": "stand-in" if about.get("stand_in", True) else "real"}
+        return product | {"verdict": verdict, "why": state["why"]}
+    about = json.loads((folder / f"{name}.json").read_text())
+    product |= {"caption": about["caption"], "data": "stand-in" if about["stand_in"] else "real"}
     if kind == "figure":
         product["image"] = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
     else:
         product |= _table(folder / f"{name}.csv")
-    return product | {"verdict": MADE, "why": "" if state["by_this_run"] else "by an earlier run"}
+    return product | {"verdict": "made", "why": "" if state["by_this_run"] else "by an earlier run"}
 
 
 def _shorten(products: list[dict]) -> None:
@@ -182,27 +148,20 @@ def _shorten(products: list[dict]) -> None:
 
 def _table(path: Path) -> dict:
     """Head, rows and alignment of a table for people: long fractions shortened, the first rows only."""
-    with open(path, newline="") as handle:
-        head, *rows = list(csv.reader(handle)) or [[]]
-    columns = [[row[i] for row in rows] for i in range(len(head))]
-    numeric = [_is_numeric(column) for column in columns]
-    shown = [_numbers(c) if n else c for c, n in zip(columns, numeric, strict=True)]
-    cells = list(zip(*shown, strict=True))
-    return {"head": head, "rows": cells[:ROWS], "numeric": numeric, "more": max(0, len(rows) - ROWS)}
+    frame = read_frame(path)
+    return {
+        "head": list(frame),
+        "rows": [[_cell(value) for value in row] for row in frame.head(ROWS).itertuples(index=False)],
+        "numeric": [is_numeric_dtype(kind) for kind in frame.dtypes],
+        "more": max(0, len(frame) - ROWS),
+    }
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
-    try:
-        return [float(cell) for cell in cells if cell] != []
-    except ValueError:
-        return False
-
-
-def _numbers(cells: Sequence[str]) -> list[str]:
-    """A column of numbers for people: whole ones without a fraction, long fractions shortened."""
-    if all(re.fullmatch(r"-?\d+(\.0)?|", cell) for cell in cells):
-        return [cell.removesuffix(".0") for cell in cells]
-    return [c if len(c.partition(".")[2]) <= DIGITS else f"{float(c):.{DIGITS}g}" for c in cells]
+def _cell(value: object) -> str:
+    if value != value:  # NaN: an empty cell
+        return ""
+    text = str(value).removesuffix(".0")
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) and len(text.partition(".")[2]) > DIGITS else text
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -210,7 +169,7 @@ def environment(settings: Settings) -> dict[str, str]:
     libraries = ", ".join(f"{name} {version}" for name, version in fingerprints.versions().items())
     return {
         "xiqa": importlib.metadata.version("xiqa") + _commit(settings.root),
-        "Python": platform.python_version(),
+        "Python": f"{platform.python_version()}, {sys.executable}",
         "libraries": libraries,
         "system": platform.platform(),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
@@ -221,17 +180,15 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _commit(root: Path) -> str:
     """The commit that is checked out, with a mark where files differ from it."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-    return f", commit {found.replace('-dirty', ' with changes')}"
+    return f", commit {commit.replace('-dirty', ' with changes')}"
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
+    file = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)", file.read_text() if file.is_file() else "", re.MULTILINE)
+    return model[1] if model else platform.machine()

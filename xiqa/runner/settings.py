@@ -13,34 +13,20 @@ HUGE_PAGES = "glibc.malloc.hugetlb=1"
 
 @dataclass(frozen=True)
 class Settings:
-    """One run.
+    """Settings of one run."""
 
-    Attributes
-    ----------
-    profile : smoke, quick or paper.
-    name : the run's name, which names its folders: the profile, or ``<profile>-real`` on real data.
-    root : the checkout.
-    results, figures, data : root folders; the run's own are ``results/<name>`` and ``figures/<name>``.
-    device : ``cpu`` or ``cuda``.
-    threads : thread cap of a process.
-    jobs : jobs and notebooks that run at the same time.
-    meaning : sentence on what the numbers of the profile mean, or empty.
-    dask : address of a Dask scheduler, or None to run here.
-    about_data : in words, what the data are.
-    """
-
-    profile: str
-    name: str
-    root: Path
-    results: Path
-    figures: Path
+    profile: str  # smoke, quick or paper
+    name: str  # of the run's folders: the profile, or ``<profile>-real`` on real data
+    root: Path  # the checkout
+    results: Path  # root of ``run_folder``
+    figures: Path  # root of ``figures_folder``
     data: Path
-    device: str = "cpu"
-    threads: int = 1
-    jobs: int = 1
-    dask: str | None = None
-    about_data: str = "stand-in data"
-    meaning: str = ""
+    device: str  # cpu or cuda
+    threads: int  # of a process
+    jobs: int  # jobs and notebooks that run at the same time
+    dask: str | None  # address of a Dask scheduler, or None to run here
+    about_data: str  # what the data are, in words
+    meaning: str  # sentence on what the numbers of the profile mean, or empty
 
     @property
     def run_folder(self) -> Path:
@@ -62,24 +48,19 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """Environment variables of every process of this run, on top of the caller's."""
-        threads = str(self.threads)
-        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
-        return {
+        threads = ("XIQA_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        return dict.fromkeys(threads, str(self.threads)) | {
             "XIQA_ROOT": str(self.root),
             "XIQA_RESULTS": str(self.results),
             "XIQA_FIGURES": str(self.figures),
             "XIQA_DATA": str(self.data),
             "XIQA_RUN": self.name,
             "XIQA_DEVICE": self.device,
-            "XIQA_THREADS": threads,
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
             "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD),
             "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD),
             "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), HUGE_PAGES])),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
             "PYTHONHASHSEED": "0",
-            "PYTHONPATH": path,
+            "PYTHONPATH": ":".join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")])),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger here, so no warning about one
         }

@@ -2,54 +2,40 @@
 
 import difflib
 import functools
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xiqa.runner.settings import Settings
 from xiqa.store import digests, fingerprints
+from xiqa.store.store import LEFT_OUT
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from xiqa.runner.settings import Settings
-
-# Recipes enter by their values (``Step.values``) and the runner computes nothing, so neither counts as code.
-LEFT_OUT = ("xiqa.recipes", "xiqa.runner", "xiqa.store")
 # What products.py reads from the package's folder besides code.
 PRODUCTS_MODULE, PACKAGE_DATA = "xiqa.paper.products", (".toml", ".mplstyle")
 
 
 class RefusedError(Exception):
-    """What was asked for cannot be run; the message is one sentence that says why and what to do."""
+    """A run that cannot start; the message is one sentence that gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook with its parameters.
+    """One notebook with its parameters."""
 
-    Attributes
-    ----------
-    name : stem of the notebook, ``05_pointing_game``.
-    notebook : its source, a ``.py`` file in jupytext's percent format.
-    parameters : handed to the notebook; names that its cell tagged ``parameters`` declares.
-    places : names of parameters that say where and not what (a data folder): they enter no fingerprint.
-    needs : names of the jobs whose store entries it reads.
-    products : names of the tables and figures that it makes.
-    values : resolved values of the recipes, plain data.
-    timeout : seconds after which the notebook is stopped.
-    """
-
-    name: str
-    notebook: Path
-    parameters: dict = field(default_factory=dict)
-    places: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    products: tuple[str, ...] = ()
-    values: dict = field(default_factory=dict)
-    timeout: float = 3600.0
+    name: str  # stem of the notebook, ``05_pointing_game``
+    notebook: Path  # its source, a ``.py`` file in jupytext's percent format
+    parameters: dict = field(default_factory=dict)  # names that its cell tagged ``parameters`` declares
+    places: tuple[str, ...] = ()  # parameters that are the place of data, not its content: not in the fingerprint
+    needs: tuple[str, ...] = ()  # jobs whose store entries it reads
+    products: tuple[str, ...] = ()  # tables and figures that it makes
+    values: dict = field(default_factory=dict)  # resolved values of the recipes, plain data
+    timeout: float = 3600.0  # seconds after which the notebook is stopped
 
 
 def product_files(name: str) -> tuple[str, ...]:
@@ -58,74 +44,33 @@ def product_files(name: str) -> tuple[str, ...]:
     return tuple(f"{name}.{form}" for form in forms)
 
 
-def in_order(needs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names in an order in which each follows all that it needs; otherwise in the order given.
-
-    Raises
-    ------
-    ValueError : an unknown need, or a circle.
-    """
-    for name, wanted in needs.items():
-        if missing := [need for need in wanted if need not in needs]:
-            raise ValueError(f"{name} needs {', '.join(missing)}, which does not exist")
-    graph = TopologicalSorter(needs)
-    try:
-        graph.prepare()
-    except CycleError as error:
-        raise ValueError(f"jobs need each other in a circle: {' -> '.join(error.args[1])}") from error
-    order, ready, names = list(needs), [], []
-    while graph.is_active():
-        ready = sorted([*ready, *graph.get_ready()], key=order.index)
-        names.append(ready.pop(0))
-        graph.done(names[-1])
-    return names
-
-
-def matching(names: Sequence[str], wish: str) -> list[str]:
-    """Names that begin with ``wish``.
-
-    Raises
-    ------
-    RefusedError : there is none; the nearest names are given.
-    """
-    if begins := [name for name in names if name.startswith(wish)]:
-        return begins
-    near = difflib.get_close_matches(wish, names, n=3, cutoff=0.4)
+def matching(names: Sequence[str], start: str) -> list[str]:
+    """Names that begin with ``start``; RefusedError with the nearest names if there is none."""
+    if matches := [name for name in names if name.startswith(start)]:
+        return matches
+    near = difflib.get_close_matches(start, names, n=3, cutoff=0.4)
     hint = f"do you mean {' or '.join(near)}?" if near else "--list shows all names."
-    raise RefusedError(f"There is no step that begins with {wish!r}; {hint}")
+    raise RefusedError(f"There is no step that begins with {start!r}; {hint}")
 
 
 def select(names: Sequence[str], only: Iterable[str] = (), since: str | None = None) -> list[str]:
     """Names that begin with one of ``only``, from the first that begins with ``since`` on."""
-    chosen = list(names)
-    if only := list(only):
-        wanted = {name for wish in only for name in matching(names, wish)}
-        chosen = [name for name in chosen if name in wanted]
-    if since:
-        first = list(names).index(matching(names, since)[0])
-        chosen = [name for name in chosen if list(names).index(name) >= first]
-    return chosen
+    wanted = {name for start in only for name in matching(names, start)} or set(names)
+    first = names.index(matching(names, since)[0]) if since else 0
+    return [name for name in names[first:] if name in wanted]
 
 
 def lean_imports() -> None:
-    """Keep nbformat's import short: jsonschema builds a grammar of web addresses (1 s) that no notebook needs.
-
-    For processes of our own only, before they import it; jsonschema goes on without that check.
-    """
+    """Keep nbformat's import short: jsonschema builds a grammar of web addresses (1 s), which no notebook needs."""
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def read(notebook: Path) -> "NotebookNode":
-    """The notebook in a jupytext source.
-
-    Raises
-    ------
-    RefusedError : there is no such file.
-    """
+    """The notebook in a jupytext source; RefusedError if there is no such file."""
     try:
         return _read(notebook.read_text())
     except FileNotFoundError:
-        raise RefusedError(f"{notebook} does not exist: a step of run_all.py wants it.") from None
+        raise RefusedError(f"{notebook} does not exist: a step of run_all.py needs it.") from None
 
 
 @functools.cache
@@ -135,57 +80,50 @@ def _read(text: str) -> "NotebookNode":
     return jupytext.reads(text, fmt="py:percent")
 
 
-def check_parameters(steps: Sequence[Step]) -> None:
-    """Refuse parameters that a notebook does not declare: papermill itself only logs them.
+def heading(markdown: str) -> str:
+    """The last heading in a Markdown text, without its marks; empty if there is none."""
+    headings = re.findall(r"^#{1,6}\s+(.+?)\s*#*\s*$", markdown, flags=re.MULTILINE)
+    return headings[-1].replace("`", "").replace("*", "") if headings else ""
 
-    Raises
-    ------
-    RefusedError : naming the notebook, the parameter and those it has.
-    """
+
+def check_parameters(steps: Sequence[Step]) -> None:
+    """Raise RefusedError for parameters that a notebook does not declare: papermill itself only logs them."""
+    import papermill
+
     for step in steps:
-        known = declared(read(step.notebook))
-        if unknown := [name for name in step.parameters if name not in known]:
-            has = f"it declares {', '.join(known)}" if known else "no cell of it is tagged parameters"
+        notebook = read(step.notebook)
+        # papermill takes the language from the metadata, which a percent file need not have.
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata.setdefault("kernelspec", kernel)
+        declared = list(papermill.inspect_notebook(notebook))
+        if unknown := [name for name in step.parameters if name not in declared]:
+            has = f"it declares {', '.join(declared)}" if declared else "no cell of it is tagged parameters"
             raise RefusedError(f"{step.notebook.name} has no parameter {unknown[0]!r}: {has}.")
 
 
-def declared(notebook: "NotebookNode") -> list[str]:
-    """Names of the parameters a notebook declares."""
-    import papermill
-
-    # The language is asked of the metadata, which a percent file need not have.
-    notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
-    return list(papermill.inspect_notebook(notebook))
-
-
-def code(notebook: "NotebookNode") -> list[str]:
-    """Sources of the code cells as Python, with IPython's ``%`` and ``!`` lines as comments."""
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return ["\n".join("#" + line if line.startswith(("%", "!")) else line for line in c.splitlines()) for c in cells]
-
-
-def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[str, dict]:
-    """Everything that the products of a step depend on, by kind, as plain data; its digest is the step's fingerprint.
+def parts(step: Step, settings: Settings, contents: dict[str, str]) -> dict[str, dict]:
+    """Everything that the products of a step depend on, by kind, as plain data; RefusedError if code is not Python.
 
     ``contents`` has the digest of the store entries of each job that it needs.
-
-    Raises
-    ------
-    RefusedError : a notebook or a module is not Python.
     """
+    sources = [cell.source for cell in read(step.notebook).cells if cell.cell_type == "code"]
+    # IPython's ``%`` and ``!`` lines count as comments here, and enter as they are.
+    cells = [re.sub(r"^([%!])", r"#\1", source, flags=re.MULTILINE) for source in sources]
+    magics = [line for cell in cells for line in cell.splitlines() if line.startswith(("#%", "#!"))]
     try:
-        cells = code(read(step.notebook))
         hashes = [fingerprints.syntax(cell) for cell in cells]
-        names = fingerprints.imported("\n".join(cells))
-        modules = fingerprints.code_digests(fingerprints.closure(names, LEFT_OUT))
+        modules = fingerprints.code_digests(
+            fingerprints.closure(fingerprints.imported("\n".join(cells)), leave_out=LEFT_OUT)
+        )
     except SyntaxError as error:
         raise RefusedError(f"{step.notebook.name}, or a module it imports, is not Python: {error}.") from None
+    package = Path(fingerprints.__file__).resolve().parents[1]
+    files = sorted(package.glob("*.*")) if PRODUCTS_MODULE in modules else []
     empty = fingerprints.syntax("")
-    magics = [line for cell in cells for line in cell.splitlines() if line.startswith(("#%", "#!"))]
     return {
         "code": {step.notebook.name: digests.digest([[h for h in hashes if h != empty], magics])},
         "modules": modules,
-        "files": _package_data() if PRODUCTS_MODULE in modules else {},
+        "files": {path.name: digests.file_digest(path) for path in files if path.suffix in PACKAGE_DATA},
         "parameters": {name: value for name, value in step.parameters.items() if name not in step.places},
         "recipe": flat(step.values),
         "needs": {name: contents[name] for name in step.needs},
@@ -194,18 +132,12 @@ def parts(step: Step, settings: "Settings", contents: dict[str, str]) -> dict[st
     }
 
 
-def _package_data() -> dict[str, str]:
-    package = Path(fingerprints.__file__).resolve().parents[1]
-    found = sorted(path for path in package.iterdir() if path.suffix in PACKAGE_DATA)
-    return {path.name: digests.file_digest(path) for path in found}
-
-
 def flat(values: dict, stem: str = "") -> dict[str, object]:
     """Nested dictionaries as one with dotted names."""
-    found = {}
+    plain = {}
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            found |= flat(value, f"{stem}{name}.")
+            plain |= flat(value, f"{stem}{name}.")
         else:
-            found[f"{stem}{name}"] = list(value) if isinstance(value, tuple) else value
-    return found
+            plain[f"{stem}{name}"] = list(value) if isinstance(value, tuple) else value
+    return plain

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+
+from xiqa.store.files import write_bytes
 
 
 def digest(value: object, length: int = 16) -> str:
@@ -30,32 +31,25 @@ def file_digest(path: Path) -> str:
 def folder_digest(folder: Path, memory: Path | None = None) -> str:
     """One hash over relative paths and contents of all files below a folder, hidden ones left out.
 
-    ``memory`` is a JSON file that keeps each file's hash beside its size and times, so that a large unchanged data set
-    is not read again; the time stamps only decide whether to read, they never enter the hash.
+    ``memory`` (a JSON file) keeps each file's hash with its size and times, so that unchanged files are not read again.
     """
     folder = Path(folder).resolve()
-    known = _remembered(memory)
-    seen, rows = {}, []
+    try:
+        before = json.loads(memory.read_text()) if memory else {}
+    except (OSError, ValueError):
+        before = {}
+    now, rows = {}, []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts):
             continue
         stat = path.stat()
         look = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        before = known.get(str(path))
-        content = before[1] if before and before[0] == look else file_digest(path)
-        seen[str(path)] = [look, content]
+        past_look, content = before.get(str(path), (None, ""))
+        if past_look != look:
+            content = file_digest(path)
+        now[str(path)] = [look, content]
         rows.append((relative.as_posix(), content))
-    if memory is not None and any(known.get(path) != entry for path, entry in seen.items()):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(known | seen))
-        temporary.replace(memory)
+    if memory is not None and before | now != before:
+        write_bytes(memory, json.dumps(before | now).encode())
     return digest(rows)
-
-
-def _remembered(memory: Path | None) -> dict:
-    try:
-        return json.loads(memory.read_text()) if memory else {}
-    except (OSError, ValueError):
-        return {}

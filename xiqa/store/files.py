@@ -13,13 +13,10 @@ import pandas as pd
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Let one process at a time do what several need: the others wait. ``path`` is a lock file, empty, that stays.
-
-    Where the file system knows no locks nobody waits, and the same work may be done twice; both results are the same.
-    """
+    """Let one process at a time do what several need; the others wait. ``path`` is an empty lock file, which stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as handle:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # without locks the same work may be done twice, with the same result
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -1,9 +1,7 @@
 """Fingerprints: short hashes that change when, and only when, a result could change.
 
-Content is hashed, never a time stamp. Code is hashed as its syntax tree without docstrings, so comments and wording
-retrain nothing. The code that a function depends on is taken to be the *import closure* of its module: every module of
-this package that is reached by following import statements, wherever they stand in a file. A package's face
-(``__init__.py``) is followed by name: ``from xiqa import metrics`` and ``metrics.auc`` reach the module of ``auc``.
+Code is hashed as its syntax tree without docstrings. A function depends on the *import closure* of its module: all
+modules of this package that imports reach. The face of a package (``__init__.py``) is followed by name.
 """
 
 import ast
@@ -11,7 +9,6 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,16 +23,14 @@ def closure(modules: Iterable[str], leave_out: Iterable[str] = ()) -> list[str]:
 
     ``leave_out`` names modules, or packages with all they hold, that are neither listed nor followed.
     """
-    leave_out = tuple(leave_out)
-    found, waiting = set(), [name for given in modules for name in defining(given)]
+    left_out = tuple(f"{name}." for name in leave_out)
+    names, waiting = set(), [name for module in modules for name in defining(module)]
     while waiting:
         name = waiting.pop()
-        barred = any(name == left or name.startswith(left + ".") for left in leave_out)
-        if name in found or barred or _file(name) is None:
-            continue
-        found.add(name)
-        waiting += _imports(name)
-    return sorted(found)
+        if name not in names and not f"{name}.".startswith(left_out) and _file(name) is not None:
+            names.add(name)
+            waiting += _imports(name)
+    return sorted(names)
 
 
 def code_digest(modules: Iterable[str]) -> str:
@@ -55,8 +50,7 @@ def syntax(source: str) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
-            # Nothing but a docstring is what ``pass`` is.
-            node.body = body[1:] or [ast.Pass()]
+            node.body = body[1:] or [ast.Pass()]  # a docstring alone is the same as ``pass``
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -70,59 +64,54 @@ def imported(source: str, package: str = "") -> tuple[str, ...]:
 
     ``from a import b`` yields ``a.b``. Where ``b`` is used only as ``b.c``, as a package is, it yields ``a.b.c``.
     """
-    tree = ast.parse(source)
-    names: list[str] = []
+    nodes = list(ast.walk(ast.parse(source)))
+    dotted = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
     attributes: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            attributes.setdefault(node.value.id, set()).add(node.attr)
-    counts = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    dotted = Counter(
-        n.value.id for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
-    )
-    whole = {name for name, count in counts.items() if count > dotted[name]}
-    for node in ast.walk(tree):
+    for node in dotted:
+        attributes.setdefault(node.value.id, set()).add(node.attr)
+    parents = {id(node.value) for node in dotted}
+    whole = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in parents}
+    names: list[str] = []
+    for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            stem = node.module or ""
-            if node.level:
-                stem = importlib.util.resolve_name("." * node.level + stem, package)
             for alias in node.names:
-                name, used = f"{stem}.{alias.name}", alias.asname or alias.name
+                name, used = f"{_stem(node, package)}.{alias.name}", alias.asname or alias.name
                 parts = () if used in whole else sorted(attributes.get(used, ()))
                 names += [f"{name}.{part}" for part in parts] or [name]
     return tuple(dict.fromkeys(names))
 
 
-def defining(name: str) -> set[str]:
-    """Modules of this package behind a dotted name; a name that a package only re-exports is followed to its module.
+def _stem(node: ast.ImportFrom, package: str) -> str:
+    """The module from which a statement imports."""
+    stem = node.module or ""
+    return importlib.util.resolve_name("." * node.level + stem, package) if node.level else stem
 
-    A package that is used as a whole stands for itself, and so for all that its face imports.
-    """
+
+def defining(name: str) -> set[str]:
+    """Modules of this package behind a dotted name; a name that a package only re-exports is followed to its module."""
     if _file(name) is not None:
-        return {name}
+        return {name}  # a package that is used as a whole stands for all that its face imports
     stem, _, last = name.rpartition(".")
     if not stem:
         return set()
     path = _file(stem)
     if path is None:
         return defining(stem)
-    if path.name == "__init__.py" and last in reexported(path.read_text(), stem):
-        return defining(reexported(path.read_text(), stem)[last])
-    return {stem}
+    names = reexported(path.read_text(), stem) if path.name == "__init__.py" else {}
+    return defining(names[last]) if last in names else {stem}
 
 
 @functools.cache
 def reexported(source: str, package: str) -> dict[str, str]:
     """Name -> dotted name of every object that the face of a package imports from elsewhere."""
-    found = {}
+    names = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module not in ("typing", "xiqa.store.faces"):
-            stem = node.module or ""
-            stem = importlib.util.resolve_name("." * node.level + stem, package) if node.level else stem
-            found |= {alias.asname or alias.name: f"{stem}.{alias.name}" for alias in node.names}
-    return found
+            stem = _stem(node, package)
+            names |= {alias.asname or alias.name: f"{stem}.{alias.name}" for alias in node.names}
+    return names
 
 
 @functools.cache
@@ -132,17 +121,14 @@ def _file(module: str) -> Path | None:
     if parts[0] != PACKAGE:
         return None
     base = Path(__file__).resolve().parents[1].joinpath(*parts[1:])
-    for path in (base / "__init__.py", base.with_name(base.name + ".py")):
-        if path.is_file():
-            return path
-    return None
+    return next((path for path in (base / "__init__.py", base.with_name(base.name + ".py")) if path.is_file()), None)
 
 
 def _imports(module: str) -> list[str]:
     path = _file(module)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = [name for name in imported(path.read_text(), package) if name.split(".")[0] == PACKAGE]
-    return sorted({found for name in names for found in defining(name)})
+    return sorted({origin for name in names for origin in defining(name)})
 
 
 @functools.cache

@@ -1,18 +1,14 @@
 """The store: results that took long to compute, each under a key of everything that it depends on.
 
-A key is made of the function's name, its argument values, the code of its import closure, the fingerprint of its data,
-the library versions, the device kind and the thread cap. An argument that is a path into the store enters by the
-**content** of that entry. So a change upstream that leaves the bytes alone repeats nothing downstream.
-
-A store function either takes ``folder`` first and fills it, or returns a DataFrame, which is kept as ``frame.csv.gz``.
-Entries are written under a temporary name and renamed when complete, so a half-written one is never read.
+A path into the store enters a key by the **content** of that entry: a change upstream that leaves the bytes alone
+repeats nothing downstream. A store function either takes ``folder`` first and fills it, or returns a DataFrame, which
+is kept as ``frame.csv.gz``.
 """
 
 import dataclasses
-import importlib
 import inspect
 import json
-import os
+import pkgutil
 import shutil
 import sys
 import time
@@ -44,33 +40,18 @@ class MissingEntryError(LookupError):
 
 
 class Store:
-    """Entries of one run, below ``results/<run>/store``.
+    """Entries of one run, below ``results/<run>/store``; one that does not ``compute`` raises MissingEntryError."""
 
-    Parameters
-    ----------
-    run : name of the run; results of one never serve another.
-    quiet : print nothing when an entry is computed.
-    compute : False makes ``path`` raise ``MissingEntryError`` instead of computing.
-    """
-
-    def __init__(self, run: str, quiet: bool = False, compute: bool = True):
+    def __init__(self, run: str, compute: bool = True):
         self.folder = results_root() / run / "store"
-        self.quiet, self.compute = quiet, compute
+        self.compute = compute
 
     def path(self, function: Function, *, data: str = "", unkeyed: dict | None = None, **arguments) -> Path:
         """Folder of the entry of this call, computed now if there is none.
 
-        Parameters
-        ----------
-        function : store function, or its dotted name (``xiqa.training.images.train_classifier``).
-        data : fingerprint of the data that the function reads.
-        unkeyed : arguments that do not change the result (a data folder). A callable is called, without arguments,
-            only when the entry is computed.
-        arguments : plain values, frozen dataclasses, and paths of other entries or of files in them.
-
-        Raises
-        ------
-        MissingEntryError : no such entry, and this store does not compute.
+        Arguments are plain values, frozen dataclasses, and paths of entries or of files in them. ``data`` is the
+        fingerprint of the data; ``unkeyed`` arguments do not change the result (a data folder), or are functions that
+        return such, called only when the entry is computed.
         """
         key = self.key(function, data=data, **arguments)
         name = key["function"].rpartition(".")[2]
@@ -81,28 +62,34 @@ class Store:
             raise MissingEntryError(name, key)
         with exclusive(entry.with_name(f".{entry.name}.lock")):
             if not (entry / ABOUT).is_file():
-                self._compute(entry, key, _imported(function), arguments, unkeyed or {})
+                self._compute(entry, key, function, arguments, unkeyed or {})
         return entry
 
     def frame(self, function: Function, *, data: str = "", unkeyed: dict | None = None, **arguments) -> pd.DataFrame:
         """DataFrame that the function returns; always read back, so that old and new ones are the same."""
         return read_frame(self.path(function, data=data, unkeyed=unkeyed, **arguments) / FRAME)
 
-    def _compute(self, entry: Path, key: dict, function: Callable, arguments: dict, unkeyed: dict) -> None:
-        if not self.quiet:
-            print(f"computing {function.__name__} {entry.name}", file=sys.stderr)
+    def _compute(self, entry: Path, key: dict, function: Function, arguments: dict, unkeyed: dict) -> None:
+        """Compute an entry under a temporary name and rename it when it is complete."""
+        if isinstance(function, str):
+            function = pkgutil.resolve_name(":".join(function.rsplit(".", 1)))
+        print(f"computing {function.__name__} {entry.name}", file=sys.stderr)
         started = time.monotonic()
-        given = arguments | {name: value() if callable(value) else value for name, value in unkeyed.items()}
+        arguments = arguments | {name: value() if callable(value) else value for name, value in unkeyed.items()}
         temporary = entry.with_name(f".{entry.name}-{uuid.uuid4().hex[:8]}")
         temporary.mkdir(parents=True)
         try:
             if next(iter(inspect.signature(function).parameters), "") == "folder":
-                function(temporary, **given)
+                function(temporary, **arguments)
             else:
-                write_frame(function(**given), temporary / FRAME)
-            about = {"key": key, "seconds": round(time.monotonic() - started, 1), "content": _content(temporary)}
+                write_frame(function(**arguments), temporary / FRAME)
+            files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
+            content = {path.relative_to(temporary).as_posix(): file_digest(path) for path in files}
+            about = {"key": key, "seconds": round(time.monotonic() - started, 1), "content": content}
             (temporary / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True))
-            _settle(temporary, entry)
+            if not (entry / ABOUT).is_file():  # without locks another process may have been faster
+                shutil.rmtree(entry, ignore_errors=True)
+                temporary.rename(entry)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -115,21 +102,12 @@ class Store:
             "code": code_digests(closure([name.rpartition(".")[0]], leave_out=LEFT_OUT)),
             "data": data,
             "versions": versions(),
-            "device": device_kind(os.environ.get("XIQA_DEVICE", "auto")),
+            "device": device_kind(),
             "threads": thread_cap(),
         }
 
-    def seconds(self, entry: Path) -> float:
-        """Seconds that an entry took to compute."""
-        return json.loads((entry / ABOUT).read_text())["seconds"]
-
     def content(self, path: Path) -> str:
-        """Digest of the content of an entry, or of a file in it.
-
-        Raises
-        ------
-        ValueError : the path does not lie in this store.
-        """
+        """Digest of the content of an entry, or of a file in it; ValueError for a path that is not in this store."""
         kind, key, *inner = path.resolve().relative_to(self.folder.resolve()).parts
         files = json.loads((self.folder / kind / key / ABOUT).read_text())["content"]
         return files["/".join(inner)] if inner else digest(files)
@@ -145,26 +123,3 @@ class Store:
         if isinstance(value, list | tuple):
             return [self._value(inner) for inner in value]
         return value
-
-
-def _imported(function: Function) -> Callable:
-    if not isinstance(function, str):
-        return function
-    module, _, name = function.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def _content(folder: Path) -> dict[str, str]:
-    """Relative path -> digest of every file of an entry."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-
-
-def _settle(temporary: Path, entry: Path) -> None:
-    """Give a complete entry its name; if another process was faster, its entry stays."""
-    try:
-        temporary.rename(entry)
-    except OSError:
-        if not (entry / ABOUT).is_file():
-            shutil.rmtree(entry, ignore_errors=True)
-            temporary.rename(entry)
