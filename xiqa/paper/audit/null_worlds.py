@@ -1,8 +1,7 @@
 """The embedded data once more without the cause of their labels, through the same chain and in the same files.
 
-A network that is trained in such a *null world* must not predict the labels: whatever predicts them there is a shortcut
-of the simulator. A network trained on the data as they are must not separate the classes once the causes are removed.
-Both read the counterfactual items that the generators write beside the data.
+What predicts the labels in such a *null world* is a shortcut of the simulator. The generators write the counterfactual
+items beside the data; ``root`` is the folder of the data set, ``prepared`` its entry.
 """
 
 from pathlib import Path
@@ -31,11 +30,6 @@ def null_films(folder: Path, root: Path, prepared: Path) -> None:
     """Store function: the films without the objects that their labels are about, as an entry like `prepare`'s.
 
     Only items that have a counterfactual are kept; labels stay, and nothing is annotated.
-
-    Parameters
-    ----------
-    root : folder of the embedded data set.
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare` on it.
     """
     data, parts = Prepared(prepared), []
     for split in SPLITS:
