@@ -4,6 +4,7 @@ What predicts the labels in such a *null world* is a shortcut of the simulator. 
 items beside the data; ``root`` is the folder of the data set, ``prepared`` its entry.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,8 @@ def null_films(folder: Path, root: Path, prepared: Path) -> None:
         records = data.records(split)
         paths = [catalogue.without("object_cxr", root, split, path) for path in records["path"]]
         kept = np.flatnonzero([path is not None for path in paths])
-        images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
-        for image, row in zip(images, kept, strict=True):
-            image[:] = resize(load_picture(paths[row]).array, data.size)
-        images.flush()
+        images = (resize(load_picture(paths[row]).array, data.size) for row in kept)
+        _write(folder / f"{split}.npy", images, (len(kept), data.size, data.size), np.uint8)
         parts.append(records.iloc[kept].assign(located=0, annotation=""))
     _describe(folder, parts, "counterfactuals: what the labels are about is not there")
 
@@ -54,9 +53,7 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
     for number, split in enumerate(SPLITS):
         records = data.records(split)
         kept = np.flatnonzero(~records["unit"].duplicated()) if split == "train" else np.arange(len(records))
-        images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
-        images[:] = data.images(split)[kept]
-        images.flush()
+        _write(folder / f"{split}.npy", data.images(split)[kept], (len(kept), data.size, data.size), np.uint8)
         own = (records.groupby("unit")["label"].mean() >= 0.5).astype(int)
         moved = np.random.default_rng([seed, number]).permutation(own.to_numpy())
         labels = records["unit"].map(dict(zip(own.index, moved, strict=True)))
@@ -77,10 +74,8 @@ def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
         clean = np.flatnonzero(records["label"] == 0)[: MOST - len(artifacts)]
         few = clean if split == "test" else clean[: CLEAN_FOR_ONE * len(artifacts)]
         kept = np.sort(np.concatenate([artifacts, few]))
-        volumes = _images(folder / f"{split}.npy", len(kept), data.shape, np.float16)
-        for volume, row in zip(volumes, kept, strict=True):
-            volume[:] = _bare(data, root, split, records["path"][row], row)
-        volumes.flush()
+        volumes = (_bare(data, root, split, records["path"][row], row) for row in kept)
+        _write(folder / f"{split}.npy", volumes, (len(kept), *data.shape), np.float16)
         parts.append(records.iloc[kept])
     _describe(folder, parts, "no scan bears an artifact")
 
@@ -93,8 +88,11 @@ def _bare(data: PreparedVolumes, root: Path, split: str, path: str, row: int) ->
     return data.volumes(split)[row] if bare is None else halved(load_volume(bare), data.shape)
 
 
-def _images(path: Path, count: int, shape: tuple[int, ...], kind: type) -> np.memmap:
-    return open_memmap(path, mode="w+", dtype=kind, shape=(count, *shape))
+def _write(path: Path, arrays: Iterable[NDArray], shape: tuple[int, ...], kind: type) -> None:
+    images = open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    for image, array in zip(images, arrays, strict=True):
+        image[:] = array
+    images.flush()
 
 
 def _describe(folder: Path, parts: list[pd.DataFrame], note: str) -> None:

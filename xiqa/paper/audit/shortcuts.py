@@ -1,8 +1,4 @@
-"""Features that should not predict the label: the file, its header, background, borders, the number of objects.
-
-They go into a plain classifier that is fitted on the training and validation splits and scored on the test split. A
-picture's features are those of the file on disk, not of the networks' input.
-"""
+"""Features that should not predict the label (of files on disk, not of the networks' input), and plain classifiers."""
 
 import itertools
 import json

@@ -132,10 +132,9 @@ def best_normgrad(study: Study, dataset: str, otherwise: str | None = None) -> s
 
 
 def observed(study: Study, setup: Setup) -> Path:
-    """Entry of the pointing game of one network.
+    """Entry of the pointing game of one network: of the class that a trained one predicts, of an untrained one of both.
 
-    Trained networks are explained for the class that they predict. What untrained ones predict is arbitrary, so both
-    classes are explained, on one image of each unit.
+    What an untrained network predicts is arbitrary; it is explained on one image of each unit.
     """
     targets = None if setup.state == "trained" else [0, 1]
     return _explained(study, "observe.observe", setup, targets=targets)
@@ -158,7 +157,8 @@ def published(study: Study, setup: Setup) -> Path:
 
 def transposed(study: Study, setup: Setup) -> Path:
     """Entry of the pointing game of one network against transposed masks (S3)."""
-    return _without_network(study, "published.transposed", setup.dataset, observed=observed(study, setup))
+    arguments = {"prepared": study.prepared(setup.dataset), "split": setup.split, "tolerance": recipes.TOLERANCE}
+    return study.store.path(f"{MODULE}.published.transposed", observed=observed(study, setup), **arguments)
 
 
 def plain_silu(study: Study, setup: Setup) -> Path:
@@ -166,15 +166,13 @@ def plain_silu(study: Study, setup: Setup) -> Path:
     return _explained(study, "observe.observe", setup, methods=list(GUIDED), targets=None, silu="plain")
 
 
-def baselines(study: Study, dataset: str) -> Path:
-    """Entry of the pointing game of baselines without a network, and of chance."""
-    return _without_network(study, "baselines.baselines", dataset)
-
-
-def ceilings(study: Study, dataset: str) -> Path:
-    """Entry of the grid ceilings of the saliency layers of the primary network."""
-    arguments = {"prepared": study.prepared(dataset), "network": study.primaries()[dataset]}
-    return study.store.path(f"{MODULE}.baselines.ceilings", split="test", rule=RULE, **arguments)
+def without_network(study: Study, setup: Setup) -> list[Path]:
+    """Entries of the baselines without a network and of chance, and of the grid ceilings of the network's layers."""
+    arguments = {"prepared": study.prepared(setup.dataset), "split": setup.split}
+    return [
+        study.store.path(f"{MODULE}.baselines.baselines", tolerance=recipes.TOLERANCE, **arguments),
+        study.store.path(f"{MODULE}.baselines.ceilings", rule=RULE, network=setup.network, **arguments),
+    ]
 
 
 def _explained(study: Study, function: str, setup: Setup, **arguments) -> Path:
@@ -192,11 +190,6 @@ def _explained(study: Study, function: str, setup: Setup, **arguments) -> Path:
         batch=study.profile.maps_batch,
         **arguments,
     )
-
-
-def _without_network(study: Study, function: str, dataset: str, **arguments) -> Path:
-    arguments |= {"prepared": study.prepared(dataset), "split": "test", "tolerance": recipes.TOLERANCE}
-    return study.store.path(f"{MODULE}.{function}", **arguments)
 
 
 def trained(study: Study, dataset: str, place: int = 0, split: str = "test") -> list[Setup]:
@@ -256,19 +249,16 @@ def jobs(study: Study) -> list[Job]:
         else:
             add("published", published, validation, READERS[1:])
         add("plain_silu", plain_silu, [setup for setup in second if setup.network == SILU], READERS[1:])
-        entries = partial(_baselines_where_possible, dataset=dataset)
+        entries = partial(_where_possible, entry=without_network, setup=first)
         made.append(Job(f"baselines:{dataset}", entries, (f"data:{dataset}",), READERS))
     return made
 
 
-def _where_possible(study: Study, entry: Callable[[Study, Setup], Path], setup: Setup) -> list[Path]:
-    if reason_not_possible(study, setup.dataset) or not study.data(setup.dataset).has_truth(setup.split):
-        return []
-    return [entry(study, setup)]
-
-
-def _baselines_where_possible(study: Study, dataset: str) -> list[Path]:
-    return [] if reason_not_possible(study, dataset) else [baselines(study, dataset), ceilings(study, dataset)]
+def _where_possible(
+    study: Study, entry: Callable[[Study, Setup], Path | list[Path]], setup: Setup
+) -> Path | list[Path]:
+    possible = not reason_not_possible(study, setup.dataset) and study.data(setup.dataset).has_truth(setup.split)
+    return entry(study, setup) if possible else []
 
 
 def read(study: Study, datasets: Iterable[str] = recipes.IMAGES) -> tuple[dict[str, PointingGame], dict[str, str]]:
@@ -297,6 +287,7 @@ def _game(study: Study, dataset: str, otherwise: str | None) -> PointingGame:
         if dataset in MASKED:
             rows = observations(study, state, transposed).assign(variant="S3")
             programs[name] = pd.concat([programs[name], rows], ignore_index=True)
+    baselines, ceilings = (read_frame(entry / FRAME) for entry in without_network(study, setups[0]))
     reason = study.profile.missing.get(f"{dataset}-{SILU}", "one network only")
     histories = {setup.seed: read_frame(study.train(setup.training) / "history.csv") for setup in setups}
     return PointingGame(
@@ -311,8 +302,8 @@ def _game(study: Study, dataset: str, otherwise: str | None) -> PointingGame:
         second=observations(study, second),
         validation=observations(study, validation),
         best_normgrad=best_normgrad(study, dataset, otherwise),
-        baselines=read_frame(baselines(study, dataset) / FRAME),
-        ceilings=read_frame(ceilings(study, dataset) / FRAME),
+        baselines=baselines,
+        ceilings=ceilings,
         published=programs,
         published_validation=None if dataset in MASKED else observations(study, validation, published),
         plain_silu=observations(study, second, plain_silu) if other == SILU else None,

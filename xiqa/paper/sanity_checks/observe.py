@@ -32,15 +32,10 @@ def randomisation(
     """Store function: randomise a trained network block by block and compare its maps.
 
     The first ``count`` images with an object are explained, one of each unit, ``batch`` at a time (fixed, so that
-    numbers repeat). ``weights`` and ``second`` are of two trainings of the network with different seeds; without a
-    second one there are no rows ``retrained``. ``seed`` is that of the new parameters.
-
-    Returns
-    -------
-    DataFrame, a row an image, method and step, with the columns kind, repeat (``seed``), step and layer (-1 and "-" for
-    ``retrained`` and ``chance``), image, unit, predicted (class explained), and those of :func:`xiqa.sanity.cascade`.
-    The kinds: ``cascade`` and ``independent``, the trained network and its randomised copies (`xiqa.sanity`);
-    ``retrained``, it and the second one (the upper line); ``chance``, its maps of two images (the lower line).
+    numbers repeat). ``weights`` and ``second`` are of trainings with two seeds; ``seed`` is that of the new parameters.
+    Kinds of rows: ``cascade`` and ``independent``, of the network and its randomised copies (`xiqa.sanity`);
+    ``retrained``, of both trainings (the upper line); ``chance``, of two images (the lower line). Columns: those of
+    :func:`xiqa.sanity.cascade`, kind, repeat (``seed``), unit, predicted (class explained).
     """
     data = Prepared(prepared)
     records, rows = data.records(split), chosen(data, split, count)
@@ -74,8 +69,8 @@ def cascade_maps(
 ) -> None:
     """Store function: maps of the first image of `randomisation` at every step of the cascade, as ``maps.npz``.
 
-    Parameters as of `randomisation`. The file holds ``row`` (position of the image in its split), ``methods``, and for
-    each step ("trained", "head" ... , "retrained") an array (methods, H, W), float32.
+    The file holds ``row`` (position of the image in its split), ``methods``, and for each step ("trained", "head" ...
+    "retrained") an array (methods, H, W), float32.
     """
     data = Prepared(prepared)
     rows = chosen(data, split, 1)
