@@ -18,10 +18,7 @@ WIDTH = 10.5  # inches
 def datasets(
     examples: Mapping[str, Sequence[Example]], annotated: Mapping[str, NDArray], brightness: pd.DataFrame
 ) -> tuple[Figure, pd.DataFrame, str]:
-    """Test images of both classes, maps of the annotated pixels, and the brightness of both classes.
-
-    ``examples`` are of each row, ``annotated`` of each data set; see :mod:`xiqa.paper.audit.contents`.
-    """
+    """Test images of both classes, maps of the annotated pixels, and the brightness of both classes."""
     columns = max(map(len, examples.values()))
     height = WIDTH * len(examples) / columns
     figure = plt.figure(figsize=(WIDTH, height + 3))
@@ -50,10 +47,7 @@ def datasets(
 
 
 def mri_artifacts(scans: pd.DataFrame, views: Sequence[NDArray]) -> tuple[Figure, pd.DataFrame, str]:
-    """Middle sagittal and axial planes of test scans, a row a type of artifact.
-
-    ``scans`` are those of :func:`xiqa.paper.audit.contents.scans`, ``views`` their pictures (height, width) in [0, 1].
-    """
+    """Views (height, width) in [0, 1] of test scans (of ``contents.scans``), a row a type of artifact."""
     rows = list(dict.fromkeys(scans["row"]))
     count = scans["row"].value_counts().max()
     figure, axes = plt.subplots(len(rows), count, figsize=(2.2 * count, 1.3 * len(rows)), squeeze=False)

@@ -1,4 +1,4 @@
-"""The embedded data once more without the cause of their labels, through the same chain and in the same files.
+"""The embedded data without the cause of their labels, as entries like those of `prepare` and `prepare_volumes`.
 
 What predicts the labels in such a *null world* is a shortcut of the simulator. The generators write the counterfactual
 items beside the data; ``root`` is the folder of the data set, ``prepared`` its entry.
@@ -28,10 +28,7 @@ CLEAN_FOR_ONE = 2  # clean scans that a null world keeps for each artifact in tr
 
 
 def null_films(folder: Path, root: Path, prepared: Path) -> None:
-    """Store function: the films without the objects that their labels are about, as an entry like `prepare`'s.
-
-    Only items that have a counterfactual are kept; labels stay, and nothing is annotated.
-    """
+    """Store function: the films that have a counterfactual, without the objects; labels stay, nothing is annotated."""
     data, parts = Prepared(prepared), []
     for split in SPLITS:
         records = data.records(split)
@@ -44,7 +41,7 @@ def null_films(folder: Path, root: Path, prepared: Path) -> None:
 
 
 def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
-    """Store function: the cine frames with the labels of other patients, as an entry like `prepare`'s.
+    """Store function: the cine frames with the labels of other patients.
 
     A patient's frames all get the label of one other patient (the more frequent one of that patient's frames), so that
     nothing in a picture can predict it; of a training patient the first frame is enough.
@@ -62,7 +59,7 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
 
 
 def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
-    """Store function: the brain scans at severity 0, as an entry like `prepare_volumes`'; labels stay.
+    """Store function: the brain scans at severity 0; labels stay.
 
     Of training and validation it keeps the scans labelled artifact and twice as many clean ones, of test all, but of
     none more than ``MOST``.

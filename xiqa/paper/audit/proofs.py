@@ -1,8 +1,7 @@
 """Proofs that in the embedded data the cause alone predicts the label: AUCs, what is expected, verdicts.
 
-Three kinds. *Must not predict*: the cause of the label is removed, or only files, headers and borders are seen.
-*May predict in part*: a histogram or a blob detector must not be enough. *Should predict*: the networks of the paper,
-also on another scanner.
+*Must not predict*: without the cause, or from files, headers and borders. *May predict in part*: a histogram or a blob
+detector must not be enough. *Should predict*: the networks of the paper, also on another scanner.
 """
 
 from collections.abc import Sequence

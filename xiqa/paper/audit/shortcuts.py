@@ -67,10 +67,7 @@ def volume_header(path: Path) -> dict[str, float]:
 
 
 def picture_features(prepared: Path, root: Path) -> pd.DataFrame:
-    """Store function: `picture_file` of every picture and, where the simulator noted it, the number of objects.
-
-    Columns: split, unit, label, and one a feature.
-    """
+    """Store function: `picture_file` of every picture, and the simulator's number of objects; columns as below."""
     data, parts = Prepared(prepared), []
     for split in SPLITS:
         records = data.records(split)

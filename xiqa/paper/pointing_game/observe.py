@@ -1,7 +1,4 @@
-"""The tidy table of the explainability study: one row for each image, method, smoothing and explained network.
-
-``unit`` is what is independent: the image itself for radiographs, the patient for frames of a cine.
-"""
+"""The tidy table of the explainability study: one row for each image, method, smoothing and explained network."""
 
 from pathlib import Path
 
@@ -30,7 +27,7 @@ def observe(
     images are explained together: fixed, so that numbers repeat. ``silu`` is as in :func:`xiqa.saliency.explain`, and
     ``methods`` None is all of :func:`xiqa.saliency.methods.tabulated`. Columns: those of
     :func:`xiqa.pointing_game.play`, and image, unit, predicted, probability (of the positive class), target (-1:
-    predicted), method, smoothed, network, state, seed, split.
+    predicted), method, smoothed, network, state, seed, split; a unit is a radiograph, or the patient of a frame.
     """
     data, model = Prepared(prepared), network.load()
     classes = [None] if targets is None else targets

@@ -26,17 +26,14 @@ RULE = Rule(recipes.TOLERANCE, **recipes.SMOOTHING)
 
 @dataclass(frozen=True)
 class Setup:
-    """One network that is explained on one split of a data set.
-
-    ``task`` is that of the pretext that the backbone of a semi-random network learned: ``shapes`` or ``textures``.
-    """
+    """One network that is explained on one split of a data set."""
 
     dataset: str
     network: str
     state: str = "trained"
     seed: int = 0
     split: str = "test"
-    task: str = "shapes"
+    task: str = "shapes"  # or "textures": pretext that the backbone of a semi-random network learned
 
     @property
     def name(self) -> str:
@@ -132,21 +129,17 @@ def best_normgrad(study: Study, dataset: str, otherwise: str | None = None) -> s
 
 
 def observed(study: Study, setup: Setup) -> Path:
-    """Entry of the pointing game of one network: of the class that a trained one predicts, of an untrained one of both.
-
-    What an untrained network predicts is arbitrary; it is explained on one image of each unit.
-    """
+    """Entry of the pointing game of one network."""
+    # What an untrained network predicts is arbitrary, so both classes are explained.
     targets = None if setup.state == "trained" else [0, 1]
     return _explained(study, "observe.observe", setup, targets=targets)
 
 
 def published(study: Study, setup: Setup) -> Path:
-    """Entry of the pointing game of one network by the published programs, all variants in one pass.
-
-    Only what changes NormGrad is computed for networks other than the trained primary one: claims 4 and 5 need no more.
-    """
+    """Entry of the pointing game of one network by the published programs, all variants in one pass."""
     if setup.split == "val":
         variants = ["published_midl"]
+    # Claims 4 and 5 need no more of networks other than the trained primary one than what changes NormGrad.
     elif setup.state != "trained" or setup.network != study.profile.networks(setup.dataset)[0]:
         variants = ["published", "S5", "S7"]
     else:
@@ -204,10 +197,10 @@ def trained(study: Study, dataset: str, place: int = 0, split: str = "test") -> 
 def untrained(study: Study, dataset: str) -> dict[str, list[Setup]]:
     """Untrained heads: FR, and SR of every backbone."""
     network, heads = study.primaries()[dataset], range(study.profile.heads)
-    setups = {"FR": [Setup(dataset, network, "fully_random", head) for head in heads]}
-    for name, task in study.backbones(network).items():
-        setups[name] = [Setup(dataset, network, "semi_random", head, task=task) for head in heads]
-    return setups
+    return {"FR": [Setup(dataset, network, "fully_random", head) for head in heads]} | {
+        name: [Setup(dataset, network, "semi_random", head, task=task) for head in heads]
+        for name, task in study.backbones(network).items()
+    }
 
 
 def _by_state(study: Study, dataset: str) -> dict[str, list[Setup]]:
@@ -220,7 +213,7 @@ def _by_state(study: Study, dataset: str) -> dict[str, list[Setup]]:
 def observations(
     study: Study, setups: Iterable[Setup], entry: Callable[[Study, Setup], Path] = observed
 ) -> pd.DataFrame | None:
-    """Rows of several networks, one below the other; None without a network."""
+    """Rows of several networks; None without a network."""
     parts = [read_frame(entry(study, setup) / FRAME) for setup in setups]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True) if parts else None
 
@@ -262,18 +255,13 @@ def _where_possible(
 
 
 def read(study: Study, datasets: Iterable[str] = recipes.IMAGES) -> tuple[dict[str, PointingGame], dict[str, str]]:
-    """Pointing games of the data sets, and why it is not possible on the others.
-
-    Where a data set has no ground truth on validation, the NormGrad variant is the first data set's.
-    """
-    games, missing = {}, {}
-    for dataset in datasets:
-        if reason := reason_not_possible(study, dataset):
-            missing[dataset] = reason
-            continue
+    """Pointing games of the data sets, and why it is not possible on the others."""
+    reasons, games = {dataset: reason_not_possible(study, dataset) for dataset in datasets}, {}
+    for dataset in (dataset for dataset, reason in reasons.items() if not reason):
+        # Where a data set has no ground truth on validation, the NormGrad variant is the first data set's.
         otherwise = next((game.best_normgrad for game in games.values()), None)
         games[dataset] = _game(study, dataset, otherwise)
-    return games, missing
+    return games, {dataset: reason for dataset, reason in reasons.items() if reason}
 
 
 def _game(study: Study, dataset: str, otherwise: str | None) -> PointingGame:

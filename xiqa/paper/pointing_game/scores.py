@@ -1,7 +1,4 @@
-"""Scores of the pointing game: group-bys of the observations, each number with its interval.
-
-Scores are means over independent units (radiographs, patients) of the share of a unit's images that hit.
-"""
+"""Scores of the pointing game: means over units (radiographs, patients) of the share of a unit's images that hit."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,9 +9,7 @@ from xiqa import metrics
 from xiqa.metrics.agreement import cohen_kappa, kappa_interval
 from xiqa.saliency.names import METHOD_NAMES
 
-NORMGRAD = tuple(
-    f"normgrad_{v}_{kind}" for v in ("bias", "scaling", "conv1x1", "conv3x3") for kind in ("single", "combined")
-)
+NORMGRAD = tuple(name for name in METHOD_NAMES if name.startswith("normgrad"))
 OTHERS = ("gradcam", "guided_gradcam", "guided_backprop", "input_x_gradient")
 
 
@@ -79,10 +74,7 @@ def between(first: pd.DataFrame, second: pd.DataFrame, method: str) -> np.ndarra
 
 
 def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, float]:
-    """DoM*: absolute difference of a method's mean score on two networks, same images (our definition).
-
-    Returns ``dom``, and the signed ``difference`` with its 90 % interval over units, ``low`` and ``high``.
-    """
+    """DoM* (our definition): absolute ``difference`` of a method's mean score on two networks; its 90 % interval."""
     mean = metrics.crossed_mean(between(first, second, method), confidence=0.90)
     return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}
 
@@ -116,10 +108,7 @@ def _kappa(first: pd.Series, second: pd.Series) -> dict[str, float]:
 
 
 def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> pd.DataFrame:
-    """Scores as a table (unit and image x seeds) of one method; targets of randomised networks are averaged.
-
-    With ``tolerance`` the outcome is read from the distance, which serves every tolerance; without, from the score.
-    """
+    """Scores (unit and image x seeds) of one method, means over explained classes; at ``tolerance``, or as observed."""
     rows = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
     score = rows["score"]
     if tolerance is not None:
@@ -129,10 +118,7 @@ def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float 
 
 
 def by_unit(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of each unit's images (units x seeds) of a table of ``outcomes``.
-
-    Images without a verdict in some seed are left out, so that every seed has the same images.
-    """
+    """Means (units x seeds) of a table of ``outcomes``, over images that have a verdict in every seed."""
     return table.dropna().groupby(level="unit", dropna=False).mean()
 
 

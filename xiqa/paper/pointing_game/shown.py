@@ -59,10 +59,7 @@ def examples(study: Study, dataset: str, method: str) -> Shown:
 
 
 def layers(study: Study, dataset: str, method: str, stem: str | None = None) -> Shown:
-    """Hits and misses of a combined method, explained layer by layer, and the product of the layers.
-
-    ``stem`` : instead the first image by another method (``gradcam``).
-    """
+    """Hits and misses of a combined method, layer by layer; with ``stem`` (``gradcam``) the first image by that one."""
     table = outcomes(study, dataset, method)
     shown = _explained(study, dataset, method, choose(table["outcome"], 4), table, stem or method.rsplit("_", 1)[0])
     if stem is None:
@@ -85,6 +82,10 @@ def _explained(
     else:
         maps = _by_layer(model, inputs, stem)
     truth = data.truth("test", rows)
+    outcomes = [
+        pd.concat([pd.DataFrame({"image": images, "map": name}), results.RULE.outcomes(values, truth, True)], axis=1)
+        for name, values in maps.items()
+    ]
     return Shown(
         dataset=dataset,
         network=setup.network,
@@ -94,7 +95,7 @@ def _explained(
         shapes=[data.shapes("test", row) for row in rows],
         reasons=[reason(table.loc[name]) for name in images],
         maps={name: values.numpy() for name, values in maps.items()},
-        outcomes=pd.concat([_scored(values, truth, images, name) for name, values in maps.items()], ignore_index=True),
+        outcomes=pd.concat(outcomes, ignore_index=True),
     )
 
 
@@ -105,10 +106,3 @@ def _by_layer(model: torch.nn.Module, inputs: torch.Tensor, stem: str) -> dict[s
         for layer in model.saliency_layers["combined"]
     }
     return maps | {"product": saliency.explain(model, inputs, combined)[combined]}
-
-
-def _scored(maps: torch.Tensor, truth: NDArray[np.bool_], images: list[str], name: str) -> pd.DataFrame:
-    frame = results.RULE.outcomes(maps, truth, smoothed=True)
-    frame.insert(0, "image", images)
-    frame.insert(1, "map", name)
-    return frame

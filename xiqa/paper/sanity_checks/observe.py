@@ -1,7 +1,4 @@
-"""Observations of the randomisation test: similarity of maps as one tidy table, and some maps as pictures.
-
-The rows of four kinds are about the same images, and about the class that the trained network predicts for them.
-"""
+"""Observations of the randomisation test, all of the class that the trained network predicts for an image."""
 
 from pathlib import Path
 

@@ -57,8 +57,7 @@ def curve(frame: pd.DataFrame) -> pd.DataFrame:
 def stages(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean similarity by stage: columns measure, method, stage, mean, low, high (95 % over images), units.
 
-    The stages are those of ``STAGES`` and ``EXCESS``, the difference of two of them, paired by image. Above 0 the map
-    of a network without any training is more similar to the trained one's map than maps of other images are.
+    The stages are those of ``STAGES``, and ``EXCESS``, the difference of two of them, paired by image.
     """
     rows = []
     for measure in MEASURES:
@@ -77,10 +76,7 @@ def degenerate(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def flips(frame: pd.DataFrame) -> pd.DataFrame:
-    """Share of images for which the other network predicts another class, by stage, with Wilson's interval.
-
-    Blocks of one image are not independent, so each image counts once, by its share of blocks. Columns as of `stages`.
-    """
+    """Share of images with another predicted class (each counts once, by its share of blocks), Wilson's interval."""
     rows = []
     for stage, part in _stages(frame[frame["method"] == frame["method"].iloc[0]]).items():
         if stage != "other image":
