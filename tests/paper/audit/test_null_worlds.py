@@ -15,32 +15,34 @@ def cines(entry, noise):
     return entry({split: (noise(24), labels, units) for split in ("train", "val", "test")})
 
 
-def test_patients_bear_the_labels_of_other_patients(cines, tmp_path):
-    (tmp_path / "null").mkdir()
-    null_worlds.null_frames(tmp_path / "null", cines)
-    null, real = Prepared(tmp_path / "null"), Prepared(cines)
+@pytest.fixture
+def null(cines, tmp_path):
+    """Function of a seed: the null world of the cines."""
+
+    def make(seed=0):
+        folder = tmp_path / f"null{seed}-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        null_worlds.null_frames(folder, cines, seed)
+        return Prepared(folder)
+
+    return make
+
+
+def test_patients_bear_the_labels_of_other_patients_and_a_training_patient_is_shown_once(cines, null):
+    world, real = null(), Prepared(cines)
     for split in ("val", "test"):
-        records = null.records(split)
+        records = world.records(split)
         assert (records.groupby("unit")["label"].nunique() == 1).all()
         assert records["label"].sum() == real.records(split)["label"].sum()
         assert (records["label"] != real.records(split)["label"]).any()
-        np.testing.assert_array_equal(null.images(split), real.images(split))
-    assert not null.has_truth("test")
+        np.testing.assert_array_equal(world.images(split), real.images(split))
+    assert not world.has_truth("test")
+    assert world.records("train")["unit"].is_unique
+    np.testing.assert_array_equal(world.images("train"), real.images("train")[::2])
 
 
-def test_a_training_patient_is_shown_once(cines, tmp_path):
-    (tmp_path / "null").mkdir()
-    null_worlds.null_frames(tmp_path / "null", cines)
-    null = Prepared(tmp_path / "null")
-    assert null.records("train")["unit"].is_unique
-    np.testing.assert_array_equal(null.images("train"), Prepared(cines).images("train")[::2])
-
-
-def test_the_same_seed_gives_the_same_world(cines, tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        (tmp_path / name).mkdir()
-        null_worlds.null_frames(tmp_path / name, cines, seed)
-    labels = [Prepared(tmp_path / name).records("test")["label"].tolist() for name in "abc"]
+def test_the_same_seed_gives_the_same_world(null):
+    labels = [null(seed).records("test")["label"].tolist() for seed in (1, 1, 2)]
     assert labels[0] == labels[1] != labels[2]
 
 

@@ -16,7 +16,10 @@ def proof(kind, dataset="mri", scores=SCORES, **bounds):
 @pytest.mark.parametrize(
     ("kind", "bounds", "interval", "expected", "verdict"),
     [
-        (NOT, {}, (0.55, 0.49, 0.61), "0.5", "holds"),
+        (NOT, {}, (0.51, 0.43, 0.59), "0.5", "holds"),
+        (NOT, {}, (0.55, 0.49, 0.61), "0.5", "no difference detected"),
+        (NOT, {}, (0.45, 0.39, 0.51), "0.5", "no difference detected"),
+        (NOT, {}, (0.54, 0.51, 0.57), "0.5", "fails"),
         (NOT, {}, (0.56, 0.51, 0.61), "0.5", "fails"),
         (NOT, {}, (0.44, 0.39, 0.49), "0.5", "fails"),
         (PART, {"most": 0.7}, (0.70, 0.6, 0.8), "at most 0.70", "holds"),

@@ -4,14 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from xiqa import models, saliency
-from xiqa.data.prepare_images import prepare
 from xiqa.paper.pointing_game.results import PointingGame
 from xiqa.saliency.methods import tabulated
-
-SIZE = 64
 
 
 def observations(hits, method="gradcam", smoothed=True, units=None, **columns):
@@ -75,28 +71,6 @@ def toy():
     saliency.register("toy")(lambda captured: captured.input_gradient.abs().sum(1))
     yield "toy"
     del saliency.METHODS["toy"]
-
-
-@pytest.fixture(scope="session")
-def films(tmp_path_factory):
-    """Six films a split, four with a bright square whose box is annotated."""
-    root, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("prepared")
-    rng = np.random.default_rng(0)
-    for split, table in (("train", "train.csv"), ("val", "dev.csv"), ("test", "test.csv")):
-        (root / f"object-CXR_{split}" / "images").mkdir(parents=True)
-        lines = ["image_name,annotation"]
-        for i in range(6):
-            image = rng.uniform(0.3, 0.5, (SIZE, SIZE))
-            x, y = rng.integers(8, 40, 2)
-            annotation = f"0 {x} {y} {x + 8} {y + 8}" if i < 4 else ""
-            if annotation:
-                image[y : y + 8, x : x + 8] = 1
-            pixels = np.rint(255 * image).astype(np.uint8)
-            Image.fromarray(pixels).save(root / f"object-CXR_{split}" / "images" / f"{i}.png")
-            lines.append(f"{i}.png,{annotation}")
-        (root / f"object-CXR_{split}" / table).write_text("\n".join(lines) + "\n")
-    prepare(folder, root, SIZE)
-    return folder
 
 
 @pytest.fixture(scope="session")

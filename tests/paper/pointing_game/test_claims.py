@@ -10,7 +10,9 @@ from xiqa.metrics.verdicts import NOT_TESTABLE, SUPPORTED
 from xiqa.paper.pointing_game import claims, scores
 
 
-def evidence(**changes):
+@pytest.fixture(scope="module")
+def game():
+    """Clear observations: NormGrad, combined, hits on nine of ten images, and all others on few."""
     rng = np.random.default_rng(0)
     shares = dict.fromkeys(scores.NORMGRAD, 0.9) | dict.fromkeys(scores.OTHERS, 0.2) | {"gradcam_combined": 0.9}
     shares |= {m: 0.3 for m in scores.NORMGRAD if m.endswith("single")}
@@ -23,69 +25,64 @@ def evidence(**changes):
 
         return pd.concat([one(m, s) for m in shares for s in (False, True)])
 
-    fields = {
-        "trained": draw(1), "semi_random": {"shapes": draw(0.2), "textures": draw(0.2)},
-        "fully_random": draw(0.1), "other": draw(1, 1),
-        "best_normgrad": "normgrad_scaling_combined", "ceiling": 0.95, "auc_low": 0.9, "other_auc_low": 0.9,
-        "delta": 0.02,
-    }  # fmt: skip
-    return claims.Evidence(**(fields | changes))
+    semi_random = {"shapes": draw(0.2), "textures": draw(0.2)}
+    changes = {"trained": draw(1), "semi_random": semi_random, "fully_random": draw(0.1), "second": draw(1, 1)}
+    return replace(make_game(), **changes)
+
+
+def judged(game, **changes):
+    return claims.claims(replace(game, **changes), 0.02)
 
 
 def verdicts(frame):
     return frame.drop_duplicates("claim").set_index("claim")["verdict on the claim"].to_dict()
 
 
-def test_clear_evidence_supports_the_claims():
-    rows = verdicts(evidence().claims())
+def test_clear_evidence_supports_the_claims(game):
+    rows = verdicts(judged(game))
     assert [rows[n] for n in (1, 2, 3, 4)] == [SUPPORTED] * 4
 
 
-def test_a_low_ceiling_bars_the_comparisons_that_need_resolution():
-    rows = verdicts(evidence(ceiling=0.7).claims())
+def test_a_low_ceiling_bars_the_comparisons_that_need_resolution(game):
+    rows = verdicts(judged(game, ceilings=game.ceilings.assign(ceiling=0.7)))
     assert rows[1] == rows[2] == "not testable (resolution)"
     assert rows[3] == SUPPORTED
 
 
-def test_a_classifier_that_did_not_learn_bars_everything():
-    rows = verdicts(evidence(auc_low=0.55).claims())
+def test_a_classifier_that_did_not_learn_bars_everything(game):
+    rows = verdicts(judged(game, auc_low=0.55))
     assert all(v.startswith(NOT_TESTABLE) for v in rows.values())
 
 
-def test_an_architecture_that_did_not_learn_bars_only_its_comparison():
-    rows = evidence(other_auc_low=0.5).claims().set_index("comparison")
+def test_an_architecture_that_did_not_learn_bars_only_its_comparison(game):
+    rows = judged(game, other_auc_low=0.5).set_index("comparison")
     assert rows.loc["architectures", "verdict"] == claims.DID_NOT_LEARN
     assert rows.loc["seed 0 - seed 1", "verdict"] != claims.DID_NOT_LEARN
 
 
-def test_without_a_second_architecture_claim_five_is_not_testable():
-    assert verdicts(evidence(other=None).claims())[5] == NOT_TESTABLE
+def test_without_a_second_architecture_claim_five_is_not_testable(game):
+    assert verdicts(judged(game, second=None))[5] == NOT_TESTABLE
 
 
-def test_pretexts_that_disagree_leave_claim_four_undecided():
-    whole = evidence()
-    shapes = whole.semi_random["shapes"]
-    parts = replace(whole, semi_random={"shapes": shapes, "textures": whole.trained}).claims()
-    assert verdicts(whole.claims())[4] == SUPPORTED
+def test_pretexts_that_disagree_leave_claim_four_undecided(game):
+    shapes = game.semi_random["shapes"]
+    parts = judged(game, semi_random={"shapes": shapes, "textures": game.trained})
     assert verdicts(parts)[4] == claims.DISAGREE
     assert parts.set_index("comparison").loc["shapes", "verdict"] == SUPPORTED
-    assert verdicts(replace(whole, semi_random={"SR": shapes}).claims())[4] == SUPPORTED
+    assert verdicts(judged(game, semi_random={"SR": shapes}))[4] == SUPPORTED
 
 
-def test_without_combined_gradcam_claim_two_is_about_normgrad():
-    whole = evidence()
-    rows = replace(whole, trained=whole.trained[whole.trained["method"] != "gradcam_combined"]).claims()
+def test_without_combined_gradcam_claim_two_is_about_normgrad(game):
+    rows = judged(game, trained=game.trained[game.trained["method"] != "gradcam_combined"])
     assert set(rows[rows["claim"] == 2]["comparison"]) == {
         f"normgrad_{v}_combined" for v in ("scaling", "conv1x1", "conv3x3")
     }
     assert verdicts(rows)[2] == SUPPORTED
 
 
-def test_a_bootstrap_stands_beside_every_difference():
-    whole = evidence()
-    rows = whole.claims().set_index("comparison")
-    values = scores.differences(whole.trained, whole.best_normgrad, ["gradcam"])["gradcam"]
-    row = rows.loc["gradcam"]
+def test_a_bootstrap_stands_beside_every_difference(game):
+    row = judged(game).set_index("comparison").loc["gradcam"]
+    values = scores.differences(game.trained, game.best_normgrad, ["gradcam"])["gradcam"]
     assert (row["bootstrap low"], row["bootstrap high"]) == pytest.approx(bca(values))
     assert row["bootstrap low"] < row["difference"] < row["bootstrap high"]
 

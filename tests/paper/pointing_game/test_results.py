@@ -16,9 +16,9 @@ def test_weights_of_every_state(study):
     assert (setup.name, setup.training) == ("lvot-resnet50-semi_random-textures-s1-test", "textures-resnet50")
     assert results.Setup("lvot", "resnet50", "semi_random").training == "pretext-resnet50"
     assert results.Setup("lvot", "resnet50", "fully_random").training is None
-    imagenet = results._untrained(study(weights="imagenet"), "object_cxr")
+    imagenet = results.untrained(study(weights="imagenet"), "object_cxr")
     assert list(imagenet) == ["FR", "SR"]
-    assert results._weights(study(weights="imagenet"), imagenet["SR"][0]) == "imagenet"
+    assert (imagenet["SR"][0].task, imagenet["SR"][0].training) == ("imagenet", None)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])

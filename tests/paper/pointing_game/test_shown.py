@@ -5,8 +5,7 @@ from xiqa.paper.pointing_game import shown
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [("hmhmhm", "0213"), ("hhhhm", "0124"), ("hmmmm", "0123"), ("dd", "0")],
+    ("outcomes", "expected"), [("hmhmhm", "0213"), ("hhhhm", "0124"), ("hmmmm", "0123"), ("dd", "0")]
 )
 def test_half_hits_then_half_misses_in_the_order_of_the_data_set(outcomes, expected):
     words = [{"h": "hit", "m": "miss", "d": "degenerate"}[letter] for letter in outcomes]

@@ -81,7 +81,7 @@ def test_midl_is_not_smoothed_and_has_its_own_tolerance():
 
 def test_programs_have_a_column_each_and_transposed_masks_only_where_there_are_masks(games):
     assert "S3" not in games["object_cxr"].variants
-    frame, caption = tables.published_vs_corrected(games, 0.02)
+    frame, caption = tables.published_vs_corrected(games, 0.02, {})
     assert len(frame) == 10
     assert frame.loc[frame["data set"] == "Object-CXR", "S3"].eq("-").all()
     whole = tables.programs(games["object_cxr"], 0.02)

@@ -1,34 +1,17 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from xiqa import models, saliency, sanity
 from xiqa.data.arrays.images import Prepared
-from xiqa.data.prepare_images import prepare
 from xiqa.paper.sanity_checks import observe
 from xiqa.sanity import similarity
 from xiqa.store.files import read_frame, write_frame
 
 METHODS = ["gradcam", "input_x_gradient", "normgrad_bias_single"]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Six films a split, four of them with an object."""
-    root, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("prepared")
-    rng = np.random.default_rng(0)
-    for split, table in (("train", "train.csv"), ("val", "dev.csv"), ("test", "test.csv")):
-        (root / f"object-CXR_{split}" / "images").mkdir(parents=True)
-        lines = ["image_name,annotation"]
-        for i in range(6):
-            pixels = np.rint(255 * rng.random((48, 48))).astype(np.uint8)
-            Image.fromarray(pixels).save(root / f"object-CXR_{split}" / "images" / f"{i}.png")
-            lines.append(f"{i}.png,{'' if i in (1, 4) else '0 8 8 20 20'}")
-        (root / f"object-CXR_{split}" / table).write_text("\n".join(lines) + "\n")
-    prepare(folder, root, 48)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +24,12 @@ def weights(tmp_path_factory):
     return paths
 
 
-def run(prepared, weights, **changes):
+def run(films, weights, **changes):
     arguments = {
         "weights": weights[0], "network": "resnet18", "second": weights[1], "split": "test", "count": 3,
         "methods": METHODS, "seed": 0, "batch": 2,
     }  # fmt: skip
-    return observe.randomisation(prepared, **(arguments | changes))
+    return observe.randomisation(films, **(arguments | changes))
 
 
 def compare(first, second):
@@ -54,23 +37,23 @@ def compare(first, second):
 
 
 @pytest.fixture(scope="module")
-def frame(prepared, weights, tmp_path_factory):
+def frame(films, weights, tmp_path_factory):
     """As the store gives it back."""
     path = tmp_path_factory.mktemp("frame") / "frame.csv.gz"
-    write_frame(run(prepared, weights), path)
+    write_frame(run(films, weights), path)
     return read_frame(path)
 
 
 @pytest.fixture(scope="module")
-def images(prepared):
-    return models.normalise(torch.from_numpy(np.array(Prepared(prepared).images("test")[[0, 2, 3]])))
+def images(films):
+    return models.normalise(torch.from_numpy(np.array(Prepared(films).images("test")[[0, 1, 2]])))
 
 
 def test_four_kinds_of_rows_of_the_first_images_with_an_object(frame):
     assert frame.groupby("kind").size().to_dict() == {
         "cascade": 3 * 3 * 7, "independent": 3 * 3 * 6, "retrained": 9, "chance": 9,
     }  # fmt: skip
-    assert frame["image"].unique().tolist() == ["0.png", "2.png", "3.png"]
+    assert frame["image"].unique().tolist() == ["0.png", "1.png", "2.png"]
     assert (frame["unit"] == frame["image"]).all()
 
 
@@ -103,15 +86,14 @@ def test_the_lines_are_similarities_to_another_seed_and_to_other_images(frame, i
     assert signed["chance", "gradcam"].isna().all()
 
 
-def test_without_a_second_network_there_is_no_upper_line(prepared, weights):
-    rows = run(prepared, weights, second=None, methods=["input_x_gradient"], count=1)
+def test_without_a_second_network_there_is_no_upper_line(films, weights):
+    rows = run(films, weights, second=None, methods=["input_x_gradient"], count=1)
     assert set(rows["kind"]) == {"cascade", "independent", "chance"}
 
 
-def test_a_unit_counts_once(prepared, weights, tmp_path):
+def test_a_unit_counts_once(films, weights, tmp_path):
     """Frames of one patient: only the first is explained."""
-    for path in prepared.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(films, tmp_path, dirs_exist_ok=True)
     records = pd.read_csv(tmp_path / "records.csv", dtype=str, keep_default_na=False)
     records["unit"] = [f"patient-{int(name[0]) // 3}" for name in records["image"]]
     records.to_csv(tmp_path / "records.csv", index=False)
@@ -120,24 +102,23 @@ def test_a_unit_counts_once(prepared, weights, tmp_path):
     assert rows["unit"].unique().tolist() == ["patient-0", "patient-1"]
 
 
-def test_a_split_without_objects_is_refused(prepared, weights, tmp_path):
-    for path in prepared.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+def test_a_split_without_objects_is_refused(films, weights, tmp_path):
+    shutil.copytree(films, tmp_path, dirs_exist_ok=True)
     records = pd.read_csv(tmp_path / "records.csv", dtype=str, keep_default_na=False)
     records.assign(label="0", annotation="").to_csv(tmp_path / "records.csv", index=False)
     with pytest.raises(ValueError, match="no image of the test split"):
         run(tmp_path, weights)
 
 
-def test_maps_of_the_first_image_down_the_cascade(prepared, weights, tmp_path):
+def test_maps_of_the_first_image_down_the_cascade(films, weights, tmp_path):
     arguments = {"network": "resnet18", "split": "test", "seed": 0, "methods": METHODS[:2]}
-    observe.cascade_maps(tmp_path, prepared, weights=weights[0], second=weights[1], **arguments)
+    observe.cascade_maps(tmp_path, films, weights=weights[0], second=weights[1], **arguments)
     with np.load(tmp_path / "maps.npz") as arrays:
         maps = dict(arrays)
     assert maps.pop("row") == 0
     assert maps.pop("methods").tolist() == METHODS[:2]
     assert list(maps) == ["trained", "head", "layer4", "layer3", "layer2", "layer1", "stem", "retrained"]
-    image = models.normalise(torch.from_numpy(np.array(Prepared(prepared).images("test")[[0]])))
+    image = models.normalise(torch.from_numpy(np.array(Prepared(films).images("test")[[0]])))
     for step, path in (("trained", weights[0]), ("retrained", weights[1])):
         model = models.network("resnet18", "trained", weights=path)
         target = models.network("resnet18", "trained", weights=weights[0])(image).argmax(1)

@@ -33,25 +33,26 @@ class Example:
 
 def summary(sets: Mapping[str, Prepared | PreparedVolumes], stand_in: Mapping[str, bool]) -> pd.DataFrame:
     """Images, units and positives by data set and split, with what was left out."""
-    renamed = {"scans": "images", "subjects": "units", "artifact": "positive"}
-    parts = [
-        data.summary()
-        .rename(columns=renamed)
-        .assign(**{"data set": NAMES[name] + (" (simulated stand-in)" if stand_in[name] else "")})[COLUMNS]
-        for name, data in sets.items()
-    ]
+    parts = []
+    for name, data in sets.items():
+        rows = data.summary().rename(columns={"scans": "images", "subjects": "units", "artifact": "positive"})
+        simulated = " (simulated stand-in)" if stand_in[name] else ""
+        parts.append(rows.assign(**{"data set": NAMES[name] + simulated})[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 
 def examples(sets: Mapping[str, Prepared], count: int) -> dict[str, list[Example]]:
     """The first ``count`` test images of each class of each data set, by the name of their row; one of a patient."""
-    return {text: _examples(sets[name], name, label, count) for (name, label), text in ROWS.items()}
-
-
-def _examples(data: Prepared, name: str, label: int, count: int) -> list[Example]:
-    records = data.records("test").drop_duplicates("unit") if name == "lvot" else data.records("test")
-    rows, images = records.index[records["label"] == label][:count], data.images("test")
-    return [Example(np.array(images[i]), data.shapes("test", i), Path(records["image"][i]).name) for i in rows]
+    rows = {}
+    for (name, label), text in ROWS.items():
+        data = sets[name]
+        records, images = data.records("test"), data.images("test")
+        if name == "lvot":
+            records = records.drop_duplicates("unit")
+        records = records[records["label"] == label][:count]
+        names = zip(records.index, records["image"], strict=True)
+        rows[text] = [Example(np.array(images[i]), data.shapes("test", i), Path(image).name) for i, image in names]
+    return rows
 
 
 def annotated(data: Prepared) -> NDArray[np.float64]:
@@ -62,13 +63,11 @@ def annotated(data: Prepared) -> NDArray[np.float64]:
 
 def brightness(sets: Mapping[str, Prepared]) -> pd.DataFrame:
     """Mean grey value of each training image; columns data set, label (good or bad), mean."""
-    parts = [
-        pd.DataFrame(
-            {"data set": NAMES[name], "label": data.records("train")["label"].map({0: "good", 1: "bad"})}
-            | {"mean": [float(image.mean()) for image in data.images("train")]}
-        )
-        for name, data in sets.items()
-    ]
+    parts = []
+    for name, data in sets.items():
+        labels = data.records("train")["label"].map({0: "good", 1: "bad"})
+        means = [float(image.mean()) for image in data.images("train")]
+        parts.append(pd.DataFrame({"data set": NAMES[name], "label": labels, "mean": means}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -81,9 +80,8 @@ def scans(records: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def datasets(counts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Table of the data sets and its caption; ``counts`` are those of :func:`summary`."""
-    caption = (
+    return counts, (
         "Images, frames and scans by split after every check; units are films, patients or subjects. Positive: an "
         "annotated foreign object in the lung field, a visible outflow tract, an artifact. Left out: files or rows "
         "that are not usable."
     )
-    return counts, caption

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from xiqa import pictures
@@ -18,14 +18,7 @@ WIDTH = 10.5  # inches
 def datasets(
     examples: Mapping[str, Sequence[Example]], annotated: Mapping[str, NDArray], brightness: pd.DataFrame
 ) -> tuple[Figure, pd.DataFrame, str]:
-    """Test images of both classes, maps of the annotated pixels, and the brightness of both classes.
-
-    Parameters
-    ----------
-    examples : name of a row -> its images.
-    annotated : name of a data set -> share of positive images in which a pixel is annotated, (size, size).
-    brightness : columns data set, label (good or bad), mean.
-    """
+    """Test images of both classes, maps of the annotated pixels, and the brightness of both classes."""
     columns = max(map(len, examples.values()))
     height = WIDTH * len(examples) / columns
     figure = plt.figure(figsize=(WIDTH, height + 3))
@@ -34,20 +27,7 @@ def datasets(
         _title_row(line, text)
         for ax, example in zip(line, row, strict=False):
             pictures.radiograph(ax, example.image, example.shapes, example.name)
-    _draw_annotated(figure, bottom, annotated, brightness)
-    caption = (
-        "Test images with their annotation in green: radiographs with and without a foreign object in the lung field, "
-        "cine frames with and without a visible outflow tract. Bottom left: share of the positive training images in "
-        "which a pixel is annotated; bottom right: density of the mean grey value of the training images by class "
-        f"({len(brightness)} images)."
-    )
-    return figure, brightness, caption
-
-
-def _draw_annotated(
-    figure: Figure, part: SubFigure, annotated: Mapping[str, NDArray], brightness: pd.DataFrame
-) -> None:
-    axes = part.subplots(1, 2 * len(annotated))
+    axes = bottom.subplots(1, 2 * len(annotated))
     for ax, (name, share) in zip(axes, annotated.items(), strict=False):
         figure.colorbar(ax.imshow(share, cmap="magma"), ax=ax, label="share of positives")
         ax.set_title(f"annotated pixels,\n{name}", fontsize=8)
@@ -57,16 +37,17 @@ def _draw_annotated(
         ax.set(xlabel="mean grey value")
         ax.set_title(f"mean brightness,\n{name}", fontsize=8)
         sns.move_legend(ax, "upper left", title="")
+    caption = (
+        "Test images with their annotation in green: radiographs with and without a foreign object in the lung field, "
+        "cine frames with and without a visible outflow tract. Bottom left: share of the positive training images in "
+        "which a pixel is annotated; bottom right: density of the mean grey value of the training images by class "
+        f"({len(brightness)} images)."
+    )
+    return figure, brightness, caption
 
 
 def mri_artifacts(scans: pd.DataFrame, views: Sequence[NDArray]) -> tuple[Figure, pd.DataFrame, str]:
-    """Middle sagittal and axial planes of test scans, a row a type of artifact.
-
-    Parameters
-    ----------
-    scans : records of the scans with ``row``, the type of artifact; see :func:`xiqa.paper.audit.contents.scans`.
-    views : picture of each scan, (height, width) in [0, 1].
-    """
+    """Views (height, width) in [0, 1] of test scans (of ``contents.scans``), a row a type of artifact."""
     rows = list(dict.fromkeys(scans["row"]))
     count = scans["row"].value_counts().max()
     figure, axes = plt.subplots(len(rows), count, figsize=(2.2 * count, 1.3 * len(rows)), squeeze=False)

@@ -15,18 +15,10 @@ from xiqa.training.images import predict
 def film_scores(
     prepared: Path, weights: Path, split: str = "test", hide: str = "", root: Path | None = None
 ) -> pd.DataFrame:
-    """Store function: scores of a classifier on the films or frames of a split.
+    """Store function: scores of a classifier on the films or frames of a split of an entry, or of a null world.
 
-    Parameters
-    ----------
-    prepared : entry of `prepare`, or of a null world.
-    weights : weights file of a classifier.
-    hide : "lungs" or "rest" paints that part of embedded films in the mean grey of the film, "" nothing.
-    root : folder of the embedded data set; needed to hide something.
-
-    Returns
-    -------
-    DataFrame with the columns image, unit, label, score (logit of the positive class minus that of the other).
+    ``hide`` paints the "lungs" of embedded films, or the "rest", in the mean grey of the film; it needs ``root``, the
+    folder of the data set. Columns: image, unit, label, score (logit of the positive class minus that of the other).
     """
     data = Prepared(prepared)
     model = models.build(models.describe(weights)["network"], weights=weights)

@@ -1,10 +1,10 @@
-"""The embedded data once more without the cause of their labels, through the same chain and in the same files.
+"""The embedded data without the cause of their labels, as entries like those of `prepare` and `prepare_volumes`.
 
-A network that is trained in such a *null world* must not predict the labels: whatever predicts them there is a shortcut
-of the simulator. A network trained on the data as they are must not separate the classes once the causes are removed.
-Both read the counterfactual items that the generators write beside the data.
+What predicts the labels in such a *null world* is a shortcut of the simulator. The generators write the counterfactual
+items beside the data; ``root`` is the folder of the data set, ``prepared`` its entry.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,30 +28,20 @@ CLEAN_FOR_ONE = 2  # clean scans that a null world keeps for each artifact in tr
 
 
 def null_films(folder: Path, root: Path, prepared: Path) -> None:
-    """Store function: the films without the objects that their labels are about, as an entry like `prepare`'s.
-
-    Only items that have a counterfactual are kept; labels stay, and nothing is annotated.
-
-    Parameters
-    ----------
-    root : folder of the embedded data set.
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare` on it.
-    """
+    """Store function: the films that have a counterfactual, without the objects; labels stay, nothing is annotated."""
     data, parts = Prepared(prepared), []
     for split in SPLITS:
         records = data.records(split)
         paths = [catalogue.without("object_cxr", root, split, path) for path in records["path"]]
         kept = np.flatnonzero([path is not None for path in paths])
-        images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
-        for image, row in zip(images, kept, strict=True):
-            image[:] = resize(load_picture(paths[row]).array, data.size)
-        images.flush()
+        images = (resize(load_picture(paths[row]).array, data.size) for row in kept)
+        _write(folder / f"{split}.npy", images, (len(kept), data.size, data.size), np.uint8)
         parts.append(records.iloc[kept].assign(located=0, annotation=""))
     _describe(folder, parts, "counterfactuals: what the labels are about is not there")
 
 
 def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
-    """Store function: the cine frames with the labels of other patients, as an entry like `prepare`'s.
+    """Store function: the cine frames with the labels of other patients.
 
     A patient's frames all get the label of one other patient (the more frequent one of that patient's frames), so that
     nothing in a picture can predict it; of a training patient the first frame is enough.
@@ -60,9 +50,7 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
     for number, split in enumerate(SPLITS):
         records = data.records(split)
         kept = np.flatnonzero(~records["unit"].duplicated()) if split == "train" else np.arange(len(records))
-        images = _images(folder / f"{split}.npy", len(kept), (data.size, data.size), np.uint8)
-        images[:] = data.images(split)[kept]
-        images.flush()
+        _write(folder / f"{split}.npy", data.images(split)[kept], (len(kept), data.size, data.size), np.uint8)
         own = (records.groupby("unit")["label"].mean() >= 0.5).astype(int)
         moved = np.random.default_rng([seed, number]).permutation(own.to_numpy())
         labels = records["unit"].map(dict(zip(own.index, moved, strict=True)))
@@ -71,7 +59,7 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
 
 
 def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
-    """Store function: the brain scans at severity 0, as an entry like `prepare_volumes`'; labels stay.
+    """Store function: the brain scans at severity 0; labels stay.
 
     Of training and validation it keeps the scans labelled artifact and twice as many clean ones, of test all, but of
     none more than ``MOST``.
@@ -83,10 +71,8 @@ def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
         clean = np.flatnonzero(records["label"] == 0)[: MOST - len(artifacts)]
         few = clean if split == "test" else clean[: CLEAN_FOR_ONE * len(artifacts)]
         kept = np.sort(np.concatenate([artifacts, few]))
-        volumes = _images(folder / f"{split}.npy", len(kept), data.shape, np.float16)
-        for volume, row in zip(volumes, kept, strict=True):
-            volume[:] = _bare(data, root, split, records["path"][row], row)
-        volumes.flush()
+        volumes = (_bare(data, root, split, records["path"][row], row) for row in kept)
+        _write(folder / f"{split}.npy", volumes, (len(kept), *data.shape), np.float16)
         parts.append(records.iloc[kept])
     _describe(folder, parts, "no scan bears an artifact")
 
@@ -99,8 +85,11 @@ def _bare(data: PreparedVolumes, root: Path, split: str, path: str, row: int) ->
     return data.volumes(split)[row] if bare is None else halved(load_volume(bare), data.shape)
 
 
-def _images(path: Path, count: int, shape: tuple[int, ...], kind: type) -> np.memmap:
-    return open_memmap(path, mode="w+", dtype=kind, shape=(count, *shape))
+def _write(path: Path, arrays: Iterable[NDArray], shape: tuple[int, ...], kind: type) -> None:
+    images = open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    for image, array in zip(images, arrays, strict=True):
+        image[:] = array
+    images.flush()
 
 
 def _describe(folder: Path, parts: list[pd.DataFrame], note: str) -> None:

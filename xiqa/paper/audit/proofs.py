@@ -1,8 +1,7 @@
 """Proofs that in the embedded data the cause alone predicts the label: AUCs, what is expected, verdicts.
 
-Three kinds. *Must not predict*: with the cause of the label removed, or from files, headers and borders alone, the
-interval of the AUC (adjusted for the number of such proofs, Bonferroni) has to contain 0.5. *May predict in part*: a
-histogram or a blob detector must not be enough. *Should predict*: the networks of the paper, also on another scanner.
+*Must not predict*: without the cause, or from files, headers and borders. *May predict in part*: a histogram or a blob
+detector must not be enough. *Should predict*: the networks of the paper, also on another scanner.
 """
 
 from collections.abc import Sequence
@@ -15,24 +14,18 @@ from xiqa import metrics, recipes
 from xiqa.paper.data_sets import NAMES
 
 NOT, PART, SHOULD = "must not predict", "may predict in part", "should predict"
+EQUAL_WITHIN = 0.1  # of an AUC of 0.5: the interval of a predictor without information lies in these bounds (O)
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """One predictor of the label of one data set.
-
-    Attributes
-    ----------
-    dataset, kind, predictor : kind is one of ``NOT``, ``PART``, ``SHOULD``; the predictor is a text for the table.
-    scores : columns unit, label, score, a row a test item.
-    most, least : bounds of the AUC for ``PART`` and ``SHOULD``; None for no bound.
-    """
+    """One predictor of the label of one data set."""
 
     dataset: str
-    kind: str
-    predictor: str
-    scores: pd.DataFrame
-    most: float | None = None
+    kind: str  # NOT, PART or SHOULD
+    predictor: str  # text for the table
+    scores: pd.DataFrame  # columns unit, label, score, a row a test item
+    most: float | None = None  # bounds of the AUC for PART and SHOULD; None for no bound
     least: float | None = None
 
     @property
@@ -45,11 +38,13 @@ class Proof:
         return f"at least {self.least:.2f}" if self.least is not None else "-"
 
     def verdict(self, area: float, low: float, high: float) -> str:
-        """Verdict on an AUC and its interval."""
+        """Verdict on an AUC and its interval: that an interval contains 0.5 is no proof that the AUC is 0.5."""
         if np.isnan(area):
             return "not testable"
         if self.kind == NOT:
-            return "holds" if low <= 0.5 <= high else "fails"
+            if not low <= 0.5 <= high:
+                return "fails"
+            return "holds" if max(0.5 - low, high - 0.5) < EQUAL_WITHIN else "no difference detected"
         if self.most is None and self.least is None:
             return "-"
         return "holds" if (self.most or 1) >= area >= (self.least or 0) else "fails"
@@ -58,13 +53,12 @@ class Proof:
 def verdicts(proofs: Sequence[Proof]) -> pd.DataFrame:
     """AUC, interval and verdict of every proof, sorted by kind.
 
-    Returns
-    -------
-    DataFrame with the columns dataset, kind, predictor, expected, auc, low, high, positives, negatives, verdict.
+    Columns: dataset, kind, predictor, expected, auc, low, high, positives, negatives, verdict. Intervals of ``NOT`` are
+    adjusted for the number of such proofs (Bonferroni).
     """
     count = sum(proof.kind == NOT for proof in proofs)
     rows = []
-    for proof in proofs:
+    for proof in sorted(proofs, key=lambda proof: [NOT, PART, SHOULD].index(proof.kind)):
         scores = proof.scores
         confidence = 1 - (1 - recipes.CONFIDENCE) / count if proof.kind == NOT else recipes.CONFIDENCE
         area, low, high = metrics.auc(scores["label"], scores["score"], scores["unit"], confidence)
@@ -74,23 +68,18 @@ def verdicts(proofs: Sequence[Proof]) -> pd.DataFrame:
             | {"positives": int((scores["label"] == 1).sum()), "negatives": int((scores["label"] == 0).sum())}
             | {"verdict": proof.verdict(area, low, high)}
         )
-    order = [NOT, PART, SHOULD]
-    return pd.DataFrame(rows).sort_values(
-        "kind", key=lambda kinds: kinds.map(order.index), kind="stable", ignore_index=True
-    )
+    return pd.DataFrame(rows)
 
 
 def table(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Table of the audit and its caption; ``frame`` is that of :func:`verdicts`."""
-    area = [f"{r.auc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in frame.itertuples()]
-    counts = [f"{r.positives} / {r.negatives}" for r in frame.itertuples()]
-    cells = pd.DataFrame(
-        {"kind": frame["kind"], "data set": frame["dataset"].map(NAMES), "predictor": frame["predictor"],
-         "expected": frame["expected"], "AUC": area, "positive / negative": counts, "verdict": frame["verdict"]}
-    )  # fmt: skip
-    caption = (
+    cells = frame[["kind", "dataset", "predictor", "expected"]].rename(columns={"dataset": "data set"})
+    cells["data set"] = cells["data set"].map(NAMES)
+    cells["AUC"] = [f"{r.auc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in frame.itertuples()]
+    cells["positive / negative"] = [f"{r.positives} / {r.negatives}" for r in frame.itertuples()]
+    return cells.assign(verdict=frame["verdict"]), (
         f"Areas under the ROC curve on test items, with {recipes.CONFIDENCE:.0%} intervals over films, patients or "
-        f"subjects (those of '{NOT}' adjusted for their number). A proof of '{NOT}' holds if its interval contains "
-        "0.5; the others hold if their AUC is on the right side of its bound."
+        f"subjects (those of '{NOT}' adjusted for their number). A proof of '{NOT}' holds if its interval contains 0.5 "
+        f"and lies within 0.5 +- {EQUAL_WITHIN}; where a wider interval contains 0.5, no difference is detected, which "
+        "does not prove that there is none. The others hold if their AUC is on the right side of its bound."
     )
-    return cells, caption

@@ -19,46 +19,32 @@ from xiqa.store.files import read_frame
 from xiqa.store.store import FRAME
 
 MODULE = "xiqa.paper.audit"
-NOTEBOOKS = ("01_data",)
 HISTOGRAM = {"object_cxr": 0.70, "lvot": 0.70, "mri": 0.80}  # largest AUC that a histogram may reach (O)
 BLOB = 0.75  # the same of a blob detector on radiographs (O)
 TRAINED = 0.95  # smallest AUC that the primary networks should reach on images (O)
 FILES = 200  # of each class and split, written for the audit where a data set is drawn when needed (O)
-NO_FEATURES = ("split", "unit", "label")
 
 
 @dataclass(frozen=True, eq=False)  # comparing arrays is ambiguous, so identity
 class Audit:
-    """All that notebook 01 shows.
+    """All that notebook 01 shows."""
 
-    Attributes
-    ----------
-    counts : of :func:`xiqa.paper.audit.contents.summary`.
-    problems : data set, status, message of every file or row with a problem.
-    notes : remarks of the readers, a sentence each.
-    examples, annotated, brightness : see :func:`xiqa.paper.audit.figures.datasets`.
-    scans, views : see :func:`xiqa.paper.audit.figures.mri_artifacts`.
-    proofs : of :func:`xiqa.paper.audit.proofs.verdicts`.
-    """
-
-    counts: pd.DataFrame
-    problems: pd.DataFrame
-    notes: list[str]
-    examples: dict[str, list[contents.Example]]
+    counts: pd.DataFrame  # of `contents.summary`
+    problems: pd.DataFrame  # data set, status, message of every file or row with a problem
+    notes: list[str]  # remarks of the readers, a sentence each
+    examples: dict[str, list[contents.Example]]  # these three: see `figures.datasets`
     annotated: dict[str, NDArray]
     brightness: pd.DataFrame
-    scans: pd.DataFrame
+    scans: pd.DataFrame  # these two: see `figures.mri_artifacts`
     views: list[NDArray]
-    proofs: pd.DataFrame
+    proofs: pd.DataFrame  # of `proofs.verdicts`
 
 
 def null_world(study: Study, dataset: str) -> Path:
     """Entry of the data set without the cause of its labels."""
-    if dataset == "lvot":
-        return study.store.path(f"{MODULE}.null_worlds.null_frames", prepared=study.prepared(dataset))
-    function = f"{MODULE}.null_worlds.{'null_volumes' if dataset in VOLUMES else 'null_films'}"
-    root = {"root": study.data_sets[dataset].root}
-    return study.store.path(function, prepared=study.prepared(dataset), unkeyed=root)
+    function = {"object_cxr": "null_films", "lvot": "null_frames", "mri": "null_volumes"}[dataset]
+    files = {} if dataset == "lvot" else {"unkeyed": {"root": study.data_sets[dataset].root}}
+    return study.store.path(f"{MODULE}.null_worlds.{function}", prepared=study.prepared(dataset), **files)
 
 
 def null_scores(study: Study, dataset: str) -> Path:
@@ -98,13 +84,21 @@ def features(study: Study, dataset: str) -> dict[str, Path]:
 def jobs(study: Study) -> list[Job]:
     """Jobs of a data set: features and, unless some data are real, the null world and the scores of networks."""
     made, starts = [], recipes.trainings(study.profile.name, study.weights)
+
+    def add(name: str, entries: Callable, dataset: str, *needs: str) -> None:
+        def paths(study: Study) -> list[Path]:
+            made = entries(study, dataset)
+            return list(made.values()) if isinstance(made, dict) else [made]
+
+        made.append(Job(f"audit:{name}-{dataset}", paths, (f"data:{dataset}", *needs), ("01_data",)))
+
     for dataset in NAMES:
-        data, null, network = f"data:{dataset}", f"audit:null-world-{dataset}", _network(study, dataset)
-        made.append(_job(f"audit:features-{dataset}", features, dataset, data))
+        network = _network(study, dataset)
+        pretexts = [f"train:{start}" for start in starts[network]] if dataset in IMAGES else []
+        add("features", features, dataset)
         if not study.real:
-            pretext = [f"train:{start}" for start in starts[network]] if dataset in IMAGES else []
-            made.append(_job(null, null_scores, dataset, data, *pretext))
-            made.append(_job(f"audit:scores-{dataset}", network_scores, dataset, data, null, f"train:{network}"))
+            add("null-world", null_scores, dataset, *pretexts)
+            add("scores", network_scores, dataset, f"audit:null-world-{dataset}", f"train:{network}")
     return made
 
 
@@ -132,9 +126,9 @@ def proofs(study: Study, dataset: str) -> list[Proof]:
     """Proofs of one data set; where some data are real, only those that need no simulator and no training."""
     from xiqa.paper.audit import shortcuts
 
-    made, network = [], _network(study, dataset)
+    made, network, volumes = [], _network(study, dataset), dataset in VOLUMES
     measured = {name: read_frame(entry / FRAME) for name, entry in features(study, dataset).items()}
-    scores: dict[str, pd.DataFrame] = {}
+    scores = {}
 
     def add(kind: str, predictor: str, frame: pd.DataFrame, **bounds: float | None) -> None:
         made.append(Proof(dataset, kind, predictor, frame, **bounds))
@@ -150,10 +144,9 @@ def proofs(study: Study, dataset: str) -> list[Proof]:
         add(NOT, f"{network}, lungs hidden", scores["lungs"])
         add(SHOULD, f"{network}, only the lungs shown", scores["rest"])
     if "files" in measured:
-        what = "file and header" if dataset in VOLUMES else "file, background and borders, number of objects"
-        columns = [name for name in measured["files"] if name not in NO_FEATURES]
-        fitted = shortcuts.fitted(measured["files"], columns, "boosting")
-        add(NOT, f"{what}, by gradient boosting", fitted)
+        what = "file and header" if volumes else "file, background and borders, number of objects"
+        columns = measured["files"].columns.difference(["split", "unit", "label"], sort=False).tolist()
+        add(NOT, f"{what}, by gradient boosting", shortcuts.fitted(measured["files"], columns, "boosting"))
     histograms = measured["histograms"]
     columns = [name for name in histograms if name.startswith("bin_")] + ["mean", "spread"]
     fitted = shortcuts.fitted(histograms, columns, "logistic")
@@ -163,21 +156,13 @@ def proofs(study: Study, dataset: str) -> list[Proof]:
         blob = test[["unit", "label"]].assign(score=test["blob"])
         add(PART, "strongest blob (difference of Gaussians)", blob, most=BLOB)
     if scores:
-        add(SHOULD, f"the network {network}", scores["usual"], least=None if dataset in VOLUMES else TRAINED)
+        add(SHOULD, f"the network {network}", scores["usual"], least=None if volumes else TRAINED)
         add(SHOULD, "the same network, images of another scanner", scores["other scanner"])
     return made
 
 
 def _network(study: Study, dataset: str) -> str:
     return recipes.audited(study.profile.name)[dataset]
-
-
-def _job(name: str, entries: Callable, dataset: str, *needs: str) -> Job:
-    def paths(study: Study) -> list[Path]:
-        made = entries(study, dataset)
-        return list(made.values()) if isinstance(made, dict) else [made]
-
-    return Job(name, paths, needs, NOTEBOOKS)
 
 
 def _scores(study: Study, dataset: str, prepared: Path, training: Path, hide: str = "") -> Path:
@@ -194,7 +179,7 @@ def _scores(study: Study, dataset: str, prepared: Path, training: Path, hide: st
 def _sample(study: Study) -> list[str]:
     """Paths of the first scans of each class and split."""
     parts = [study.data("mri").records(split).groupby("label").head(FILES) for split in SPLITS]
-    return [path for part in parts for path in part["path"]]
+    return pd.concat(parts)["path"].tolist()
 
 
 def _view(path: Path) -> NDArray[np.float32]:

@@ -12,14 +12,10 @@ from xiqa.paper.arguments import Rule
 
 
 def baselines(prepared: Path, split: str, tolerance: float, fitted_on: str = "train", seed: int = 0) -> pd.DataFrame:
-    """Score maps that see no network by the pointing game, and the chance of a hit, on images with an object.
+    """Pointing game of maps that see no network, on images with an object; a row an image and method.
 
-    Where the split to fit on has no ground truth there is no constant point.
-
-    Returns
-    -------
-    DataFrame with the columns image, unit, method, smoothed (False) and those of :func:`xiqa.pointing_game.play`; for
-    the method ``chance`` the score is the share of pixels that would hit.
+    Where the split to fit on has no ground truth there is no constant point. The score of the method ``chance`` is the
+    share of pixels that would hit.
     """
     data = Prepared(prepared)
     masks = data.truth(fitted_on, data.located(fitted_on))
@@ -37,10 +33,7 @@ def baselines(prepared: Path, split: str, tolerance: float, fitted_on: str = "tr
 def ceilings(prepared: Path, split: str, rule: Rule, network: str) -> pd.DataFrame:
     """Grid ceiling of each saliency layer: the share of images that the best map on its grid could hit.
 
-    Returns
-    -------
-    DataFrame with the columns layer, cells ("5 x 5"), smoothed, ceiling (in [0, 1]) and single (the layer is one of
-    those read alone); see :func:`xiqa.pointing_game.grid_ceiling`.
+    Columns: layer, cells ("5 x 5"), smoothed, ceiling (in [0, 1]) and single (the layer is one of those read alone).
     """
     data, model = Prepared(prepared), models.build(network).eval()
     truth, layers = data.truth(split, data.located(split)), model.saliency_layers

@@ -1,9 +1,4 @@
-"""The tidy table of the explainability study: one row for each image, method, smoothing and explained network.
-
-Every pointing-game table and figure of the paper is a group-by of these rows. Only images whose ground truth shows
-where the object is are explained: the pointing game has no verdict for the others. ``unit`` is what is independent: the
-image itself for radiographs, the patient for frames of a cine.
-"""
+"""The tidy table of the explainability study: one row for each image, method, smoothing and explained network."""
 
 from pathlib import Path
 
@@ -28,18 +23,11 @@ def observe(
 ) -> pd.DataFrame:
     """Explain one network on images that show an object, and score the maps by the pointing game.
 
-    Parameters
-    ----------
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
-    targets : classes to explain one after the other; None for the class that the network predicts (the papers' rule).
-    batch : images explained together; fixed, so that numbers repeat.
-    silu : how guided methods treat SiLU, as in :func:`xiqa.saliency.explain`.
-    methods : names of saliency methods; None for all of :func:`xiqa.saliency.methods.tabulated`.
-
-    Returns
-    -------
-    DataFrame with the columns of :func:`xiqa.pointing_game.play` and image, unit, predicted, probability (of the
-    positive class), target (-1: predicted), method, smoothed, network, state, seed, split.
+    ``targets`` are the classes to explain; None is the class that the network predicts (the papers' rule). ``batch``
+    images are explained together: fixed, so that numbers repeat. ``silu`` is as in :func:`xiqa.saliency.explain`, and
+    ``methods`` None is all of :func:`xiqa.saliency.methods.tabulated`. Columns: those of
+    :func:`xiqa.pointing_game.play`, and image, unit, predicted, probability (of the positive class), target (-1:
+    predicted), method, smoothed, network, state, seed, split; a unit is a radiograph, or the patient of a frame.
     """
     data, model = Prepared(prepared), network.load()
     classes = [None] if targets is None else targets

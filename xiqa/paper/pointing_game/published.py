@@ -1,9 +1,7 @@
 """The pointing game of the published programs: what each defect alone, and all of a program together, change.
 
-Rows are those of :mod:`xiqa.paper.pointing_game.observe`, with the column ``variant``: a name of ``VARIANTS``. Only
-methods whose maps a variant changes have rows; all others keep those of the corrected program
-(:func:`xiqa.paper.pointing_game.scores.with_variant`). As in the published programs the class explained is the one that
-the network predicts, for untrained networks too.
+Only methods whose maps a variant changes have rows; all others keep those of the corrected program. As in the published
+programs the class explained is the one that the network predicts, for untrained networks too.
 """
 
 from pathlib import Path
@@ -27,16 +25,8 @@ def observe(
 ) -> pd.DataFrame:
     """Explain one network with the defects of each variant, and score the maps by the pointing game.
 
-    Methods are those of :func:`xiqa.saliency.methods.tabulated`; one that a variant leaves as it is has no rows in it.
-
-    Parameters
-    ----------
-    variants : names of ``VARIANTS``; ``S3`` alone changes no map and has no rows here (see ``transposed``).
-    prepared, batch : as for :func:`xiqa.paper.pointing_game.observe.observe`.
-
-    Returns
-    -------
-    DataFrame with the columns of :func:`xiqa.paper.pointing_game.observe.observe` and ``variant``.
+    ``variants`` are names of ``VARIANTS``; ``S3`` alone changes no map and has no rows here (see ``transposed``).
+    Columns: those of :func:`xiqa.paper.pointing_game.observe.observe` and ``variant``.
     """
     data, model = Prepared(prepared), network.load()
     guided = any("S1" not in VARIANTS[v] and published.affected("guided_backprop", VARIANTS[v]) for v in variants)
@@ -56,13 +46,7 @@ def observe(
 
 
 def transposed(prepared: Path, observed: Path, split: str, tolerance: float) -> pd.DataFrame:
-    """Score observed peaks against transposed masks (S3); boxes are left as they are.
-
-    Parameters
-    ----------
-    observed : entry of :func:`xiqa.paper.pointing_game.observe.observe` on the same split.
-    tolerance : pixels, strict.
-    """
+    """Score peaks of an entry of ``observe.observe`` against transposed masks (S3); boxes are left as they are."""
     data, frame = Prepared(prepared), read_frame(observed / "frame.csv.gz")
     if not data.has_masks(split):
         return frame

@@ -1,7 +1,7 @@
 """Entries of the pointing game in the store, and all that its tables and figures read, as plain frames."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from xiqa.store.store import FRAME
 LABELS = {"object_cxr": "Object-CXR", "lvot": "LVOT"}
 MASKED = ("lvot",)  # data sets whose ground truth is drawn as a mask; the others have boxes
 GUIDED = ("guided_gradcam", "guided_backprop")
+SILU = "efficientnet_b0"  # the network with SiLU, for which the guided methods have two forms
 READERS = ("04_sanity_checks", "05_pointing_game")
 MODULE = "xiqa.paper.pointing_game"
 RULE = Rule(recipes.TOLERANCE, **recipes.SMOOTHING)
@@ -25,17 +26,14 @@ RULE = Rule(recipes.TOLERANCE, **recipes.SMOOTHING)
 
 @dataclass(frozen=True)
 class Setup:
-    """One network that is explained on one split of a data set.
-
-    ``task`` is that of the pretext that the backbone of a semi-random network learned: ``shapes`` or ``textures``.
-    """
+    """One network that is explained on one split of a data set."""
 
     dataset: str
     network: str
     state: str = "trained"
     seed: int = 0
     split: str = "test"
-    task: str = "shapes"
+    task: str = "shapes"  # or "textures": pretext that the backbone of a semi-random network learned
 
     @property
     def name(self) -> str:
@@ -56,45 +54,30 @@ class Setup:
 class PointingGame:
     """The pointing game on one data set. eq=False: comparing frames is ambiguous, so identity.
 
-    Attributes
-    ----------
-    dataset, label : ``object_cxr``, ``Object-CXR``.
-    network, other : names of the primary network and of the second one (None if there is none).
-    size : side of the networks' input in pixels.
-    trained, fully_random, second : rows of :func:`xiqa.paper.pointing_game.observe.observe` on the test split, all
-        seeds or heads; ``second`` of the other network, or None.
-    semi_random : the same of untrained heads, by name of the pretrained backbone.
-    validation : rows of the primary network on the validation split, or None where it has no ground truth.
-    best_normgrad : the NormGrad variant of the highest score on validation; that of another data set where it is None.
-    baselines, ceilings : frames of :mod:`xiqa.paper.pointing_game.baselines`; ceilings of the primary network.
-    published : state (FR, the first backbone, Repeated, second) -> rows of the published programs, column ``variant``.
-    published_validation : the same on validation, program of the MIDL paper only; None where it is not computed.
-    plain_silu : guided methods of the second network with the plain gradient of SiLU; None without such a network.
-    validation_auc : seed -> best validation AUC of the primary network.
-    auc_low, other_auc_low : lower bound of the test AUC of the worst classifier of each network; 0 for no network.
-    missing : what is not computed in this run (``second``) -> the reason.
+    Frames of observations have the columns of :func:`xiqa.paper.pointing_game.observe.observe`, all seeds or heads; of
+    the test split where no other is named.
     """
 
     dataset: str
-    label: str
+    label: str  # "Object-CXR"
     network: str
-    other: str | None
-    size: int
+    other: str | None  # the second network
+    size: int  # side of the networks' input in pixels
     trained: pd.DataFrame
     fully_random: pd.DataFrame
-    semi_random: dict[str, pd.DataFrame]
-    second: pd.DataFrame | None
-    validation: pd.DataFrame | None
-    best_normgrad: str
-    baselines: pd.DataFrame
+    semi_random: dict[str, pd.DataFrame]  # untrained heads, by name of the pretrained backbone
+    second: pd.DataFrame | None  # the second network, trained
+    validation: pd.DataFrame | None  # the trained network on validation; None without ground truth there
+    best_normgrad: str  # the variant of the highest score on validation; without it that of another data set
+    baselines: pd.DataFrame  # these two: frames of `xiqa.paper.pointing_game.baselines`
     ceilings: pd.DataFrame
-    published: dict[str, pd.DataFrame]
-    published_validation: pd.DataFrame | None = None
-    plain_silu: pd.DataFrame | None = None
-    validation_auc: dict[int, float] = field(default_factory=dict)
-    auc_low: float = 0.0
-    other_auc_low: float = 0.0
-    missing: dict[str, str] = field(default_factory=dict)
+    published: dict[str, pd.DataFrame]  # FR, the first backbone, Repeated, second; one more column, ``variant``
+    published_validation: pd.DataFrame | None  # the program of the MIDL paper, on validation
+    plain_silu: pd.DataFrame | None  # guided methods of the second network, plain gradient of SiLU
+    validation_auc: dict[int, float]  # seed -> best validation AUC
+    auc_low: float  # lower bound of the test AUC of the worst classifier
+    other_auc_low: float  # the same of the second network; 0 without one
+    missing: dict[str, str]  # what is not computed in this run ("second") -> the reason
 
     @property
     def states(self) -> dict[str, pd.DataFrame]:
@@ -142,32 +125,27 @@ def best_normgrad(study: Study, dataset: str, otherwise: str | None = None) -> s
     """The NormGrad variant of the highest smoothed score on validation, or ``otherwise`` without masks there."""
     if not study.data(dataset).has_truth("val"):
         return otherwise
-    return scores.best_on_validation(observations(study, _trained(study, dataset, split="val")))
+    return scores.best_on_validation(observations(study, trained(study, dataset, split="val")))
 
 
 def observed(study: Study, setup: Setup) -> Path:
-    """Entry of the pointing game of one network.
-
-    Trained networks are explained for the class that they predict. What untrained ones predict is arbitrary, so both
-    classes are explained, on one image of each unit.
-    """
+    """Entry of the pointing game of one network."""
+    # What an untrained network predicts is arbitrary, so both classes are explained.
     targets = None if setup.state == "trained" else [0, 1]
-    return _explained(study, f"{MODULE}.observe.observe", setup, targets=targets)
+    return _explained(study, "observe.observe", setup, targets=targets)
 
 
 def published(study: Study, setup: Setup) -> Path:
-    """Entry of the pointing game of one network by the published programs, all variants in one pass.
-
-    Only what changes NormGrad is computed for networks other than the trained primary one: claims 4 and 5 need no more.
-    """
+    """Entry of the pointing game of one network by the published programs, all variants in one pass."""
     if setup.split == "val":
         variants = ["published_midl"]
+    # Claims 4 and 5 need no more of networks other than the trained primary one than what changes NormGrad.
     elif setup.state != "trained" or setup.network != study.profile.networks(setup.dataset)[0]:
         variants = ["published", "S5", "S7"]
     else:
         midl = ["published_midl"] if setup.dataset == "object_cxr" else []
         variants = ["published", *midl, *(name for name in ALONE if name != "S3")]
-    return _explained(study, f"{MODULE}.published.observe", setup, variants=variants)
+    return _explained(study, "published.observe", setup, variants=variants)
 
 
 def transposed(study: Study, setup: Setup) -> Path:
@@ -178,28 +156,28 @@ def transposed(study: Study, setup: Setup) -> Path:
 
 def plain_silu(study: Study, setup: Setup) -> Path:
     """Entry of the pointing game of the guided methods with SiLU left as it is."""
-    return _explained(study, f"{MODULE}.observe.observe", setup, methods=list(GUIDED), targets=None, silu="plain")
+    return _explained(study, "observe.observe", setup, methods=list(GUIDED), targets=None, silu="plain")
 
 
-def baselines(study: Study, dataset: str) -> Path:
-    """Entry of the pointing game of baselines without a network, and of chance."""
-    arguments = {"prepared": study.prepared(dataset), "split": "test", "tolerance": recipes.TOLERANCE}
-    return study.store.path(f"{MODULE}.baselines.baselines", **arguments)
-
-
-def ceilings(study: Study, dataset: str) -> Path:
-    """Entry of the grid ceilings of the saliency layers of the primary network."""
-    network, *_ = study.profile.networks(dataset)
-    arguments = {"prepared": study.prepared(dataset), "split": "test", "rule": RULE, "network": network}
-    return study.store.path(f"{MODULE}.baselines.ceilings", **arguments)
+def without_network(study: Study, setup: Setup) -> list[Path]:
+    """Entries of the baselines without a network and of chance, and of the grid ceilings of the network's layers."""
+    arguments = {"prepared": study.prepared(setup.dataset), "split": setup.split}
+    return [
+        study.store.path(f"{MODULE}.baselines.baselines", tolerance=recipes.TOLERANCE, **arguments),
+        study.store.path(f"{MODULE}.baselines.ceilings", rule=RULE, network=setup.network, **arguments),
+    ]
 
 
 def _explained(study: Study, function: str, setup: Setup, **arguments) -> Path:
     once = setup.state != "trained"
+    if setup.training is None:
+        weights = setup.task if setup.state == "semi_random" else None
+    else:
+        weights = study.train(setup.training) / "weights.pt"
     return study.store.path(
-        function,
+        f"{MODULE}.{function}",
         prepared=study.prepared(setup.dataset),
-        network=Network(setup.network, setup.state, setup.seed, _weights(study, setup)),
+        network=Network(setup.network, setup.state, setup.seed, weights),
         images=Images(setup.split, once, study.profile.untrained if once else None),
         rule=RULE,
         batch=study.profile.maps_batch,
@@ -207,13 +185,7 @@ def _explained(study: Study, function: str, setup: Setup, **arguments) -> Path:
     )
 
 
-def _weights(study: Study, setup: Setup) -> Path | str | None:
-    if setup.training is None:
-        return setup.task if setup.state == "semi_random" else None
-    return study.train(setup.training) / "weights.pt"
-
-
-def _trained(study: Study, dataset: str, place: int = 0, split: str = "test") -> list[Setup]:
+def trained(study: Study, dataset: str, place: int = 0, split: str = "test") -> list[Setup]:
     """Every seed of the primary (place 0) or second (1) network; none where the profile has no such network."""
     return [
         Setup(dataset, network, "trained", seed, split)
@@ -222,122 +194,109 @@ def _trained(study: Study, dataset: str, place: int = 0, split: str = "test") ->
     ]
 
 
-def _untrained(study: Study, dataset: str) -> dict[str, list[Setup]]:
+def untrained(study: Study, dataset: str) -> dict[str, list[Setup]]:
     """Untrained heads: FR, and SR of every backbone."""
-    network, heads = study.profile.networks(dataset)[0], range(study.profile.heads)
-    setups = {"FR": [Setup(dataset, network, "fully_random", head) for head in heads]}
-    for name, task in study.backbones(network).items():
-        setups[name] = [Setup(dataset, network, "semi_random", head, task=task) for head in heads]
-    return setups
+    network, heads = study.primaries()[dataset], range(study.profile.heads)
+    return {"FR": [Setup(dataset, network, "fully_random", head) for head in heads]} | {
+        name: [Setup(dataset, network, "semi_random", head, task=task) for head in heads]
+        for name, task in study.backbones(network).items()
+    }
 
 
 def _by_state(study: Study, dataset: str) -> dict[str, list[Setup]]:
     """What the published programs explain: they have one pretrained backbone."""
-    untrained = dict(list(_untrained(study, dataset).items())[:2])
-    second = _trained(study, dataset, 1)
-    return untrained | {"Repeated": _trained(study, dataset)} | ({"second": second} if second else {})
+    states = dict(list(untrained(study, dataset).items())[:2]) | {"Repeated": trained(study, dataset)}
+    second = trained(study, dataset, 1)
+    return states | ({"second": second} if second else {})
 
 
 def observations(
     study: Study, setups: Iterable[Setup], entry: Callable[[Study, Setup], Path] = observed
-) -> pd.DataFrame:
-    """Rows of several networks, one below the other."""
+) -> pd.DataFrame | None:
+    """Rows of several networks; None without a network."""
     parts = [read_frame(entry(study, setup) / FRAME) for setup in setups]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True) if parts else None
 
 
 def jobs(study: Study) -> list[Job]:
     """The heavy work of the chapter, one job an entry; where the game is not possible a job has no entries."""
     made = []
-    for dataset in recipes.IMAGES:
-        if not study.profile.networks(dataset):
-            continue
-        trained, second = _trained(study, dataset), _trained(study, dataset, 1)
-        validation = _trained(study, dataset, split="val")
-        untrained = [setup for setups in _untrained(study, dataset).values() for setup in setups]
-        shown = ("03_saliency", *READERS, "A1_localisation")
-        made += [_job("observe", observed, setup, shown) for setup in validation + trained[:1]]
-        made += [_job("observe", observed, setup) for setup in trained[1:] + untrained + second]
+
+    def add(kind: str, entry: Callable, setups: Iterable[Setup], notebooks: tuple[str, ...] = READERS) -> None:
+        for setup in setups:
+            needs = [f"data:{setup.dataset}", *([f"train:{setup.training}"] if setup.training else [])]
+            needs += [f"observe:{setup.name}"] if entry is transposed else []
+            entries = partial(_where_possible, entry=entry, setup=setup)
+            made.append(Job(f"{kind}:{setup.name}", entries, tuple(needs), notebooks))
+
+    for dataset in study.primaries():
+        first, *others = trained(study, dataset)
+        second, validation = trained(study, dataset, 1), trained(study, dataset, split="val")
+        heads = [setup for setups in untrained(study, dataset).values() for setup in setups]
         by_state = [setup for setups in _by_state(study, dataset).values() for setup in setups]
-        made += [_job("published", published, setup) for setup in by_state]
+        add("observe", observed, [*validation, first], ("03_saliency", *READERS, "A1_localisation"))
+        add("observe", observed, [*others, *heads, *second])
+        add("published", published, by_state)
         if dataset in MASKED:
-            made += [_job("transposed", transposed, setup, needs=(f"observe:{setup.name}",)) for setup in by_state]
+            add("transposed", transposed, by_state)
         else:
-            made += [_job("published", published, setup, READERS[1:]) for setup in validation]
-        if second and second[0].network == "efficientnet_b0":
-            made += [_job("plain_silu", plain_silu, setup, READERS[1:]) for setup in second]
-        entries, needs = partial(_without_network, dataset=dataset), (f"data:{dataset}",)
-        made.append(Job(f"baselines:{dataset}", entries, needs, READERS))
+            add("published", published, validation, READERS[1:])
+        add("plain_silu", plain_silu, [setup for setup in second if setup.network == SILU], READERS[1:])
+        entries = partial(_where_possible, entry=without_network, setup=first)
+        made.append(Job(f"baselines:{dataset}", entries, (f"data:{dataset}",), READERS))
     return made
 
 
-def _job(
-    kind: str, entry: Callable, setup: Setup, notebooks: tuple[str, ...] = READERS, needs: tuple[str, ...] = ()
-) -> Job:
-    training = (f"train:{setup.training}",) if setup.training else ()
-    needs = (f"data:{setup.dataset}", *training, *needs)
-    return Job(f"{kind}:{setup.name}", partial(_where_possible, entry=entry, setup=setup), needs, notebooks)
-
-
-def _where_possible(study: Study, entry: Callable[[Study, Setup], Path], setup: Setup) -> list[Path]:
-    if reason_not_possible(study, setup.dataset) or not study.data(setup.dataset).has_truth(setup.split):
-        return []
-    return [entry(study, setup)]
-
-
-def _without_network(study: Study, dataset: str) -> list[Path]:
-    return [] if reason_not_possible(study, dataset) else [baselines(study, dataset), ceilings(study, dataset)]
+def _where_possible(
+    study: Study, entry: Callable[[Study, Setup], Path | list[Path]], setup: Setup
+) -> Path | list[Path]:
+    possible = not reason_not_possible(study, setup.dataset) and study.data(setup.dataset).has_truth(setup.split)
+    return entry(study, setup) if possible else []
 
 
 def read(study: Study, datasets: Iterable[str] = recipes.IMAGES) -> tuple[dict[str, PointingGame], dict[str, str]]:
-    """Pointing games of the data sets, and why it is not possible on the others.
-
-    Where a data set has no ground truth on validation, the NormGrad variant is the first data set's.
-    """
-    games, missing = {}, {}
-    for dataset in datasets:
-        if reason := reason_not_possible(study, dataset):
-            missing[dataset] = reason
-            continue
+    """Pointing games of the data sets, and why it is not possible on the others."""
+    reasons, games = {dataset: reason_not_possible(study, dataset) for dataset in datasets}, {}
+    for dataset in (dataset for dataset, reason in reasons.items() if not reason):
+        # Where a data set has no ground truth on validation, the NormGrad variant is the first data set's.
         otherwise = next((game.best_normgrad for game in games.values()), None)
         games[dataset] = _game(study, dataset, otherwise)
-    return games, missing
+    return games, {dataset: reason for dataset, reason in reasons.items() if reason}
 
 
 def _game(study: Study, dataset: str, otherwise: str | None) -> PointingGame:
     network, other = [*study.profile.networks(dataset), None][:2]
-    trained, second = _trained(study, dataset), _trained(study, dataset, 1)
-    validation = _trained(study, dataset, split="val") if study.data(dataset).has_truth("val") else []
-    fully_random, *semi_random = (observations(study, setups) for setups in _untrained(study, dataset).values())
-    programs = {name: observations(study, setups, published) for name, setups in _by_state(study, dataset).items()}
-    if dataset in MASKED:
-        for name, setups in _by_state(study, dataset).items():
-            rows = observations(study, setups, transposed).assign(variant="S3")
+    setups, second = trained(study, dataset), trained(study, dataset, 1)
+    validation = trained(study, dataset, split="val") if study.data(dataset).has_truth("val") else []
+    fully_random, *semi_random = (observations(study, heads) for heads in untrained(study, dataset).values())
+    programs = {}
+    for name, state in _by_state(study, dataset).items():
+        programs[name] = observations(study, state, published)
+        if dataset in MASKED:
+            rows = observations(study, state, transposed).assign(variant="S3")
             programs[name] = pd.concat([programs[name], rows], ignore_index=True)
-    midl = validation and dataset not in MASKED
-    silu = second and other == "efficientnet_b0"
-    reason = study.profile.missing.get(f"{dataset}-efficientnet_b0", "one network only")
+    baselines, ceilings = (read_frame(entry / FRAME) for entry in without_network(study, setups[0]))
+    reason = study.profile.missing.get(f"{dataset}-{SILU}", "one network only")
+    histories = {setup.seed: read_frame(study.train(setup.training) / "history.csv") for setup in setups}
     return PointingGame(
         dataset=dataset,
         label=LABELS[dataset],
         network=network,
         other=other,
         size=study.data_sets[dataset].size,
-        trained=observations(study, trained),
+        trained=observations(study, setups),
         fully_random=fully_random,
         semi_random=dict(zip(study.backbones(network), semi_random, strict=True)),
-        second=observations(study, second) if second else None,
-        validation=observations(study, validation) if validation else None,
+        second=observations(study, second),
+        validation=observations(study, validation),
         best_normgrad=best_normgrad(study, dataset, otherwise),
-        baselines=read_frame(baselines(study, dataset) / FRAME),
-        ceilings=read_frame(ceilings(study, dataset) / FRAME),
+        baselines=baselines,
+        ceilings=ceilings,
         published=programs,
-        published_validation=observations(study, validation, published) if midl else None,
-        plain_silu=observations(study, second, plain_silu) if silu else None,
-        validation_auc={
-            setup.seed: read_frame(study.train(setup.training) / "history.csv")["val_auc"].max() for setup in trained
-        },
-        auc_low=_auc_low(study, trained),
+        published_validation=None if dataset in MASKED else observations(study, validation, published),
+        plain_silu=observations(study, second, plain_silu) if other == SILU else None,
+        validation_auc={seed: history["val_auc"].max() for seed, history in histories.items()},
+        auc_low=_auc_low(study, setups),
         other_auc_low=_auc_low(study, second),
         missing={} if second else {"second": reason},
     )

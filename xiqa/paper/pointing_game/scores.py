@@ -1,9 +1,4 @@
-"""Scores of the pointing game: group-bys of the observations, each number with its interval.
-
-Scores are means over independent units (radiographs, patients) of the share of a unit's images that hit. With one
-network, and every image a unit of its own, the interval is Wilson's; otherwise it is over units and seeds together
-(:func:`xiqa.metrics.intervals.crossed_mean`): frames of one patient are not independent.
-"""
+"""Scores of the pointing game: means over units (radiographs, patients) of the share of a unit's images that hit."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from xiqa import metrics
+from xiqa.metrics.agreement import cohen_kappa, kappa_interval
 from xiqa.saliency.names import METHOD_NAMES
 
-NORMGRAD = tuple(
-    f"normgrad_{v}_{kind}" for v in ("bias", "scaling", "conv1x1", "conv3x3") for kind in ("single", "combined")
-)
+NORMGRAD = tuple(name for name in METHOD_NAMES if name.startswith("normgrad"))
 OTHERS = ("gradcam", "guided_gradcam", "guided_backprop", "input_x_gradient")
 
 
@@ -27,8 +21,9 @@ def further(frame: pd.DataFrame) -> list[str]:
 def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> dict[str, float]:
     """Pointing-game score of a method: mean, low, high, images, units, seeds, degenerate (maps without a peak).
 
-    The interval is cut to [0, 1]: few seeds that differ much make one that is wider than what a share can be. Where all
-    units agree there is no spread to measure, and Wilson's interval over units stands instead.
+    With one network, and every image a unit of its own, the interval is Wilson's; otherwise it is over units and seeds
+    together (:func:`xiqa.metrics.intervals.crossed_mean`), cut to [0, 1]. Where all units agree there is no spread to
+    measure, and it is Wilson's interval over units.
     """
     table = outcomes(frame, method, smoothed, tolerance)
     alone = bool((table.index.get_level_values("unit") == table.index.get_level_values("image")).all())
@@ -44,28 +39,6 @@ def score(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | N
     return mean | {"images": images, "units": len(units), "degenerate": degenerate}
 
 
-def scores(frames: dict[str, pd.DataFrame], methods: Iterable[str], tolerance: float | None = None) -> pd.DataFrame:
-    """Tidy scores: a row for each named frame, method and smoothing."""
-    rows = [
-        {"weights": name, "method": method, "smoothed": smoothed, **score(frame, method, smoothed, tolerance)}
-        for name, frame in frames.items()
-        for method in methods
-        for smoothed in (False, True)
-        if ((frame["method"] == method) & (frame["smoothed"] == smoothed)).any()
-    ]
-    return pd.DataFrame(rows)
-
-
-def over_tolerances(frame: pd.DataFrame, methods: Iterable[str], tolerances: Sequence[float]) -> pd.DataFrame:
-    """Scores of smoothed maps at several tolerances; one distance an image serves them all."""
-    rows = [
-        {"method": method, "tolerance": tolerance, **score(frame, method, smoothed=True, tolerance=tolerance)}
-        for method in methods
-        for tolerance in tolerances
-    ]
-    return pd.DataFrame(rows)
-
-
 def baseline_scores(baselines: pd.DataFrame) -> pd.DataFrame:
     """Scores of baselines without a network, indexed by method; chance is exact and has no interval."""
     frame = baselines.assign(seed=0)
@@ -75,16 +48,16 @@ def baseline_scores(baselines: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def best_on_validation(frame: pd.DataFrame, candidates: Sequence[str] = NORMGRAD) -> str:
+def best_on_validation(frame: pd.DataFrame) -> str:
     """The NormGrad variant of the highest smoothed score on the validation split."""
     # A variant without a verdict (constant maps) is never the best.
-    return max(candidates, key=lambda method: np.nan_to_num(score(frame, method, smoothed=True)["mean"], nan=-1))
+    return max(NORMGRAD, key=lambda method: np.nan_to_num(score(frame, method, smoothed=True)["mean"], nan=-1))
 
 
-def differences(frame: pd.DataFrame, first: str, others: Iterable[str], smoothed: bool = True) -> dict[str, np.ndarray]:
-    """Paired differences (units, seeds) of one method minus each other one."""
-    ours = outcomes(frame, first, smoothed)
-    return {other: minus(ours, outcomes(frame, other, smoothed)) for other in others}
+def differences(frame: pd.DataFrame, first: str, others: Iterable[str]) -> dict[str, np.ndarray]:
+    """Paired differences (units, seeds) of the smoothed maps of one method minus those of each other one."""
+    hits = outcomes(frame, first, smoothed=True)
+    return {other: minus(hits, outcomes(frame, other, smoothed=True)) for other in others}
 
 
 def minus(first: pd.DataFrame, second: pd.DataFrame) -> np.ndarray:
@@ -95,27 +68,47 @@ def minus(first: pd.DataFrame, second: pd.DataFrame) -> np.ndarray:
     return by_unit(paired).to_numpy()
 
 
-def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, float]:
-    """DoM*: absolute difference of a method's mean score on two networks, same images (our definition).
-
-    Returns
-    -------
-    dictionary of dom, and the signed difference with its 90 % interval over units: difference, low, high.
-    """
-    mean = metrics.crossed_mean(between(first, second, method), confidence=0.90)
-    return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}
-
-
 def between(first: pd.DataFrame, second: pd.DataFrame, method: str) -> np.ndarray:
     """Differences (units, 1) of two networks, each averaged over its seeds."""
     return minus(*(outcomes(frame, method, smoothed=True).mean(axis=1).to_frame() for frame in (first, second)))
 
 
-def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> pd.DataFrame:
-    """Scores as a table (unit and image x seeds) of one method; targets of randomised networks are averaged.
+def dom(first: pd.DataFrame, second: pd.DataFrame, method: str) -> dict[str, float]:
+    """DoM* (our definition): absolute ``difference`` of a method's mean score on two networks; its 90 % interval."""
+    mean = metrics.crossed_mean(between(first, second, method), confidence=0.90)
+    return {"dom": abs(mean["mean"]), "difference": mean["mean"], "low": mean["low"], "high": mean["high"]}
 
-    With ``tolerance`` the outcome is read from the distance, which serves every tolerance; without, from the score.
+
+def kappas(trained: pd.DataFrame, second: pd.DataFrame | None, methods: Iterable[str]) -> pd.DataFrame:
+    """Kappa of smoothed hits, image by image: of the first seed with every other one, and with the second network.
+
+    Equal scores are not equal hits. Two trainings of one recipe show repeatability, two architectures reproducibility.
+    Columns: comparison ("seed 0 and seed 1"), method, kappa, low, high (95 %, bootstrap over units), agreement (share
+    of images) and images. Images without a verdict in one of both are left out.
     """
+    first, *seeds = sorted(trained["seed"].unique())
+    others = {f"seed {first} and seed {seed}": (trained, seed) for seed in seeds}
+    if second is not None:
+        others[f"{trained['network'].iloc[0]} and {second['network'].iloc[0]}"] = (second, second["seed"].min())
+    rows = [
+        {"comparison": name, "method": method}
+        | _kappa(outcomes(trained, method, smoothed=True)[first], outcomes(frame, method, smoothed=True)[seed])
+        for name, (frame, seed) in others.items()
+        for method in methods
+    ]
+    return pd.DataFrame(rows, columns=["comparison", "method", "kappa", "low", "high", "agreement", "images"])
+
+
+def _kappa(first: pd.Series, second: pd.Series) -> dict[str, float]:
+    hits = pd.concat({"first": first, "second": second}, axis=1).dropna()
+    first, second = hits["first"], hits["second"]
+    low, high = kappa_interval(first, second, hits.index.get_level_values("unit"))
+    agreement = float((first == second).mean())
+    return {"kappa": cohen_kappa(first, second), "low": low, "high": high, "agreement": agreement, "images": len(hits)}
+
+
+def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float | None = None) -> pd.DataFrame:
+    """Scores (unit and image x seeds) of one method, means over explained classes; at ``tolerance``, or as observed."""
     rows = frame[(frame["method"] == method) & (frame["smoothed"] == smoothed)]
     score = rows["score"]
     if tolerance is not None:
@@ -125,24 +118,19 @@ def outcomes(frame: pd.DataFrame, method: str, smoothed: bool, tolerance: float 
 
 
 def by_unit(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of each independent unit's images (units x seeds) of a table of ``outcomes``.
-
-    Images without a verdict in some seed are left out, so that every seed has the same images.
-    """
+    """Means (units x seeds) of a table of ``outcomes``, over images that have a verdict in every seed."""
     return table.dropna().groupby(level="unit", dropna=False).mean()
 
 
-def as_predicted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of observations that explain both classes, the rows of the class that the network predicts."""
-    return frame[(frame["target"] == -1) | (frame["target"] == frame["predicted"])]
-
-
 def with_variant(corrected: pd.DataFrame, published: pd.DataFrame, variant: str) -> pd.DataFrame:
-    """Rows of a published variant: its own where it changes a method, the corrected ones elsewhere."""
-    own = as_predicted(published[published["variant"] == variant]).drop(columns="variant")
+    """Rows of a published variant: its own where it changes a method, the corrected ones elsewhere.
+
+    Of networks that are explained for both classes only the class that the network predicts is kept.
+    """
+    own = published[published["variant"] == variant].drop(columns="variant")
+    own, left = (rows[(rows["target"] == -1) | (rows["target"] == rows["predicted"])] for rows in (own, corrected))
     # The programs have no combined Grad-CAM.
     replaced = {*own["method"].unique(), *(["gradcam_combined"] if variant.startswith("published") else [])}
-    left = as_predicted(corrected)
     left = left[~left["method"].isin(replaced)]
     return pd.concat([left, own], ignore_index=True) if len(own) else left
 
@@ -151,20 +139,26 @@ def curve(
     trained: pd.DataFrame, baselines: pd.DataFrame, methods: Iterable[str], tolerances: Sequence[float]
 ) -> pd.DataFrame:
     """Smoothed scores over tolerances: of all seeds together (seed "all"), of each, and of the constant point."""
-    frames = {"all": trained} | dict(list(trained.groupby("seed")))
-    parts = [over_tolerances(frame, methods, tolerances).assign(seed=str(seed)) for seed, frame in frames.items()]
+    parts = [("all", trained, methods), *((str(seed), part, methods) for seed, part in trained.groupby("seed"))]
     fixed = baselines[baselines["method"] == "constant_point"].assign(seed=0, smoothed=True)
     if len(fixed):
-        parts.append(over_tolerances(fixed, ["constant_point"], tolerances).assign(seed="all"))
-    return pd.concat(parts, ignore_index=True)
+        parts.append(("all", fixed, ["constant_point"]))
+    rows = [
+        {"method": method, "tolerance": tolerance, **score(frame, method, True, tolerance), "seed": seed}
+        for seed, frame, methods in parts
+        for method in methods
+        for tolerance in tolerances
+    ]
+    return pd.DataFrame(rows)
 
 
 def consistency(states: dict[str, pd.DataFrame], methods: Iterable[str]) -> pd.DataFrame:
     """Smoothed scores of every single network: a row a state, seed and method."""
-    parts = [
-        scores({state: part}, methods).assign(seed=seed)
+    rows = [
+        {"state": state, "method": method, "smoothed": True, **score(part, method, True), "seed": seed}
         for state, frame in states.items()
-        for seed, part in frame.groupby("seed")
+        for seed, part in frame[frame["smoothed"]].groupby("seed")
+        for method in methods
+        if (part["method"] == method).any()
     ]
-    table = pd.concat(parts, ignore_index=True).rename(columns={"weights": "state"})
-    return table[table["smoothed"]]
+    return pd.DataFrame(rows)

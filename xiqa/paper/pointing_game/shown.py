@@ -1,14 +1,13 @@
 """Maps of a few images for the figures: hits and misses of the best NormGrad variant, and the reason of a miss."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from xiqa import models, pointing_game, recipes, saliency
+from xiqa import models, saliency
 from xiqa.data.shapes import Shape
 from xiqa.paper.pointing_game import results
 from xiqa.paper.study import Study
@@ -20,40 +19,22 @@ ELSEWHERE = "miss: the class is right, the map points elsewhere"
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """Images, their maps and the outcome of each. eq=False: comparing arrays is ambiguous, so identity.
-
-    Attributes
-    ----------
-    dataset, network : ``object_cxr``, ``resnet34``.
-    method : the method that the images were chosen by.
-    images : names of the N images.
-    pixels : (N, H, W) grey values.
-    shapes : annotation of each image.
-    reasons : "hit", or why ``method`` misses, for each image.
-    maps : name (of a method or a layer) -> (N, H, W).
-    outcomes : a row an image and map: image, map and the columns of :func:`xiqa.pointing_game.play`, smoothed maps.
-    """
+    """N images, their maps and the outcome of each. eq=False: comparing arrays is ambiguous, so identity."""
 
     dataset: str
     network: str
-    method: str
-    images: list[str]
-    pixels: NDArray
-    shapes: list[list[Shape]]
-    reasons: list[str]
-    maps: dict[str, NDArray]
-    outcomes: pd.DataFrame
-
-
-def first_network(study: Study, dataset: str) -> results.Setup:
-    """The primary network of a data set, first seed, on the test split."""
-    network = study.primaries()[dataset]
-    return results.Setup(dataset, network, "trained", study.profile.seeds(dataset, network)[0])
+    method: str  # that the images were chosen by
+    images: list[str]  # names
+    pixels: NDArray  # (N, H, W) grey values
+    shapes: list[list[Shape]]  # annotation of each image
+    reasons: list[str]  # "hit", or why ``method`` misses, for each image
+    maps: dict[str, NDArray]  # name of a method or a layer -> (N, H, W)
+    outcomes: pd.DataFrame  # image, map and the columns of `xiqa.pointing_game.play`, smoothed maps
 
 
 def outcomes(study: Study, dataset: str, method: str) -> pd.DataFrame:
     """Smoothed outcomes of a method on the first network, indexed by image: the first image of each unit."""
-    frame = results.observations(study, [first_network(study, dataset)])
+    frame = results.observations(study, results.trained(study, dataset)[:1])
     return frame[(frame["method"] == method) & frame["smoothed"]].drop_duplicates("unit").set_index("image")
 
 
@@ -78,17 +59,11 @@ def examples(study: Study, dataset: str, method: str) -> Shown:
 
 
 def layers(study: Study, dataset: str, method: str, stem: str | None = None) -> Shown:
-    """Hits and misses of a combined method, explained layer by layer, and the product of the layers.
-
-    ``stem`` : instead the first image by another method (``gradcam``).
-    """
+    """Hits and misses of a combined method, layer by layer; with ``stem`` (``gradcam``) the first image by that one."""
     table = outcomes(study, dataset, method)
     shown = _explained(study, dataset, method, choose(table["outcome"], 4), table, stem or method.rsplit("_", 1)[0])
-    return shown if stem is None else _first(shown)
-
-
-def _first(shown: Shown) -> Shown:
-    """The first image alone."""
+    if stem is None:
+        return shown
     maps = {name: values[:1] for name, values in shown.maps.items()}
     lists = {name: getattr(shown, name)[:1] for name in ("images", "pixels", "shapes", "reasons")}
     return replace(shown, **lists, maps=maps, outcomes=shown.outcomes[shown.outcomes["image"] == shown.images[0]])
@@ -97,15 +72,20 @@ def _first(shown: Shown) -> Shown:
 def _explained(
     study: Study, dataset: str, method: str, images: list[str], table: pd.DataFrame, stem: str | None = None
 ) -> Shown:
-    setup, data = first_network(study, dataset), study.data(dataset)
+    setup, data = results.trained(study, dataset)[0], study.data(dataset)
     names = data.records("test")["image"].tolist()
     rows = [names.index(name) for name in images]
     pixels = np.asarray(data.images("test")[rows])
     model, inputs = study.model(dataset, setup.network, setup.seed), models.normalise(torch.from_numpy(pixels))
-    maps = (
-        saliency.explain(model, inputs, tabulated(), silu="clamp") if stem is None else _by_layer(model, inputs, stem)
-    )
+    if stem is None:
+        maps = saliency.explain(model, inputs, tabulated(), silu="clamp")
+    else:
+        maps = _by_layer(model, inputs, stem)
     truth = data.truth("test", rows)
+    outcomes = [
+        pd.concat([pd.DataFrame({"image": images, "map": name}), results.RULE.outcomes(values, truth, True)], axis=1)
+        for name, values in maps.items()
+    ]
     return Shown(
         dataset=dataset,
         network=setup.network,
@@ -115,21 +95,14 @@ def _explained(
         shapes=[data.shapes("test", row) for row in rows],
         reasons=[reason(table.loc[name]) for name in images],
         maps={name: values.numpy() for name, values in maps.items()},
-        outcomes=pd.concat([_scored(values, truth, images, name) for name, values in maps.items()], ignore_index=True),
+        outcomes=pd.concat(outcomes, ignore_index=True),
     )
 
 
 def _by_layer(model: torch.nn.Module, inputs: torch.Tensor, stem: str) -> dict[str, torch.Tensor]:
-    single = "gradcam" if stem == "gradcam" else f"{stem}_single"
-    one = partial(saliency.explain, model, inputs, single)
-    maps = {layer: one(layers={"single": [layer]})[single] for layer in model.saliency_layers["combined"]}
-    combined = f"{stem}_combined"
+    single, combined = "gradcam" if stem == "gradcam" else f"{stem}_single", f"{stem}_combined"
+    maps = {
+        layer: saliency.explain(model, inputs, single, layers={"single": [layer]})[single]
+        for layer in model.saliency_layers["combined"]
+    }
     return maps | {"product": saliency.explain(model, inputs, combined)[combined]}
-
-
-def _scored(maps: torch.Tensor, truth: NDArray[np.bool_], images: list[str], name: str) -> pd.DataFrame:
-    smoothed = pointing_game.smooth(maps, **recipes.SMOOTHING)
-    frame = pointing_game.play(smoothed, truth, recipes.TOLERANCE)
-    frame.insert(0, "image", images)
-    frame.insert(1, "map", name)
-    return frame

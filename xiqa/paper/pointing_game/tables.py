@@ -6,7 +6,7 @@ import pandas as pd
 
 from xiqa import recipes, saliency
 from xiqa.paper.numbers import percent, text
-from xiqa.paper.pointing_game import agreement, scores
+from xiqa.paper.pointing_game import scores
 from xiqa.paper.pointing_game.claims import claims
 from xiqa.paper.pointing_game.results import LABELS, PointingGame
 from xiqa.paper.products import published as published_values
@@ -15,10 +15,8 @@ from xiqa.saliency.names import MIDL_ROWS, label, ordered
 Games = dict[str, PointingGame]
 Missing = dict[str, str]  # data set -> why there is no pointing game on it
 Table = tuple[pd.DataFrame, str]
-UNIT = (
-    "test images with an object, in percent with 95 % intervals over radiographs or patients, at "
-    f"{recipes.TOLERANCE} px"
-)
+PX = f"{recipes.TOLERANCE} px"
+UNIT = f"test images with an object, in percent with 95 % intervals over radiographs or patients, at {PX}"
 
 
 def smoothing(games: Games, missing: Missing) -> Table:
@@ -27,7 +25,7 @@ def smoothing(games: Games, missing: Missing) -> Table:
     for dataset, name in LABELS.items():
         for smoothed, column in ((False, name), (True, f"{name}, smoothed")):
             run = dataset in games
-            table[column] = _column(games[dataset].best, table, smoothed) if run else _reason(missing[dataset])
+            table[column] = _column(games[dataset].best, table, smoothed) if run else f"not run: {missing[dataset]}"
     table = _below(table, {game.label: game for game in games.values()})
     networks = " and ".join(f"{game.network} on {game.label}" for game in games.values())
     return _named(table), (
@@ -41,16 +39,16 @@ def states(games: Games, missing: Missing, dataset: str) -> Table:
     if dataset not in games:
         return _not_run(missing[dataset]), f"Pointing game on {LABELS[dataset]}: not run."
     game = games[dataset]
-    table, theirs = _methods([game]), game.by_program("published")
+    table, published = _methods([game]), game.by_program("published")
     for name, frame in game.states.items():
-        repeated = f"{name} ({frame['seed'].nunique()})"
-        table[repeated] = _column(frame, table, True)
+        last = f"{name} ({frame['seed'].nunique()})"
+        table[last] = _column(frame, table, True)
     hits = [scores.score(game.trained, method, True)["mean"] for method in table["method"]]
     table["above chance"] = [percent((hit - game.chance) / (1 - game.chance)) for hit in hits]
     for name in game.states:
-        if name in theirs:
-            table[f"{name}, published"] = _column(theirs[name], table, True)
-    table = _printed(_named(_below(table, {repeated: game})), f"_normgrad_{dataset}", repeated)
+        if name in published:
+            table[f"{name}, published"] = _column(published[name], table, True)
+    table = _printed(_named(_below(table, {last: game})), f"_normgrad_{dataset}", last)
     return table, (
         f"Pointing game of {game.network} on smoothed maps, number of networks in brackets: untrained (FR), pretrained "
         f"backbone with untrained head (SR) and trained (Repeated); share of {UNIT}. Above chance is "
@@ -63,21 +61,20 @@ def architectures(games: Games, missing: Missing) -> Table:
     table, columns = _methods(games.values()), {}
     for dataset, name in LABELS.items():
         if dataset not in games:
-            table[name] = _reason(missing[dataset])
+            table[name] = f"not run: {missing[dataset]}"
             continue
         game = games[dataset]
         first = f"{name}: {game.network} ({game.trained['seed'].nunique()})"
         table[first], columns[first] = _column(game.trained, table, True), game
         if game.second is None:
-            table[f"{name}: second network"] = _reason(game.missing["second"])
+            table[f"{name}: second network"] = f"not run: {game.missing['second']}"
         else:
             dom = [scores.dom(game.trained, game.second, method) for method in table["method"]]
             table[_second(game)] = _column(game.second, table, True)
             table[f"{name}: DoM*"] = [f"{cell['dom']:.3f}" for cell in dom]
             table[f"{name}: difference, 90 %"] = [percent(d["difference"], d["low"], d["high"]) for d in dom]
-        for pair, rows in agreement.kappas(game.trained, game.second, table["method"]).groupby(
-            "comparison", sort=False
-        ):
+        kappas = scores.kappas(game.trained, game.second, table["method"])
+        for pair, rows in kappas.groupby("comparison", sort=False):
             cells = [text({"mean": row["kappa"], **row}) for row in rows.to_dict("records")]
             table[f"{name}: kappa, {pair}"] = cells
     table = _named(_below(_with_plain_silu(_named(table), games.values()), columns))
@@ -85,10 +82,9 @@ def architectures(games: Games, missing: Missing) -> Table:
         table = _printed(table, f"_dom_{game.dataset}", f"{game.label}: DoM*", scale=1, digits=3)
     return table, (
         f"Pointing game on smoothed maps by two architectures, number of seeds in brackets: share of {UNIT}. DoM* is "
-        "the absolute difference of the mean scores, and kappa the agreement on which images are hit beyond chance "
-        "(95 % bootstrap interval); guided methods zero negative output gradients of SiLU, except in the rows 'plain "
-        "SiLU'. "
-        f"{_extent(games.values())}"
+        "the absolute difference of the mean scores, and kappa the agreement on which images are hit beyond chance (95 "
+        "% bootstrap interval); guided methods zero negative output gradients of SiLU, except in the rows 'plain "
+        f"SiLU'. {_extent(games.values())}"
     )
 
 
@@ -99,10 +95,9 @@ def midl(games: Games, missing: Missing) -> Table:
     game, variant = games["object_cxr"], "published_midl"
     table = pd.DataFrame({"method": ordered(game.methods, MIDL_ROWS)})
     frames = {"validation": game.validation, "test": game.trained}
-    theirs = {"validation": game.published_validation, "test": game.published["Repeated"]}
-    splits = [split for split, frame in frames.items() if frame is not None]
-    frames = {split: frames[split] for split in splits}
-    frames |= {f"{split}, published": scores.with_variant(frames[split], theirs[split], variant) for split in splits}
+    published = {"validation": game.published_validation, "test": game.published["Repeated"]}
+    frames = {split: frame for split, frame in frames.items() if frame is not None}
+    frames |= {f"{split}, published": scores.with_variant(frames[split], published[split], variant) for split in frames}
     for split, frame in frames.items():
         table[split] = _column(frame, table, False, recipes.TOLERANCE_MIDL)
     table["degenerate maps (test)"] = [scores.score(game.trained, m, False)["degenerate"] for m in table["method"]]
@@ -117,38 +112,33 @@ def midl(games: Games, missing: Missing) -> Table:
 
 
 def programs(game: PointingGame, delta: float) -> pd.DataFrame:
-    """Verdicts on the claims by the corrected program, the published one and each of its defects alone.
+    """Verdicts on the claims: a row a claim, a column a program (corrected, and the names of ``game.variants``).
 
     All without combined Grad-CAM and with one pretrained backbone, as the published programs have it.
-
-    Returns
-    -------
-    DataFrame, a row a claim, with the columns claim, statement, corrected and the names of ``game.variants``.
     """
-    judged = {"corrected": claims(game, delta, additions=False)}
-    judged |= {name: claims(game, delta, name) for name in game.variants}
-    parts = [
-        rows.drop_duplicates("claim").set_index(["claim", "statement"])["verdict on the claim"].rename(name)
-        for name, rows in judged.items()
-    ]
-    return pd.concat(parts, axis=1).reset_index()
+    rows = {"corrected": claims(game, delta, additions=False)}
+    rows |= {name: claims(game, delta, name) for name in game.variants}
+    columns = {
+        name: frame.drop_duplicates("claim").set_index(["claim", "statement"])["verdict on the claim"]
+        for name, frame in rows.items()
+    }
+    return pd.DataFrame(columns).reset_index()
 
 
-def published_vs_corrected(games: Games, delta: float, missing: Missing | None = None) -> Table:
+def published_vs_corrected(games: Games, delta: float, missing: Missing) -> Table:
     """Verdicts on the claims by every program; "=" where a program has the verdict of the corrected one."""
     parts = [programs(game, delta).assign(**{"data set": game.label}) for game in games.values()]
     table = pd.concat(parts, ignore_index=True)
-    variants = list(dict.fromkeys(name for game in games.values() for name in game.variants))
-    variants.sort(key=max((game.variants for game in games.values()), key=len).index)
+    variants = max((game.variants for game in games.values()), key=len)
     same = table[variants].eq(table["corrected"], axis=0)
     table[variants] = table[variants].mask(same, "=").fillna("-")
     defects = "; ".join(f"{name}: {what}" for name, what in saliency.DEFECTS.items() if name in variants)
-    reasons = "".join(f"; {LABELS[name]} not run: {reason}" for name, reason in (missing or {}).items())
+    reasons = "".join(f"; {LABELS[name]} not run: {reason}" for name, reason in missing.items())
     return table[["data set", "claim", "statement", "corrected", *variants]], (
-        f"Verdicts on the papers' claims, smoothed maps at {recipes.TOLERANCE} px, by the corrected program, by the "
-        "published one with all its defects, and with one defect alone; = is the verdict of the corrected program, and "
-        "- means that the defect does not act on these data. Combined Grad-CAM is left out, and there is one "
-        f"pretrained backbone, as in the published programs{reasons}. Defects: {defects}."
+        f"Verdicts on the papers' claims, smoothed maps at {PX}, by the corrected program, by the published one with "
+        "all its defects, and with one defect alone; = is the verdict of the corrected program, and - means that the "
+        "defect does not act on these data. Combined Grad-CAM is left out, and there is one pretrained backbone, as in "
+        f"the published programs{reasons}. Defects: {defects}."
     )
 
 
@@ -195,9 +185,8 @@ def _baseline_cells(game: PointingGame) -> dict[str, str]:
 def _below(table: pd.DataFrame, columns: dict[str, PointingGame]) -> pd.DataFrame:
     """A row of each baseline below a table; ``columns`` gives the game of each column that has baselines."""
     cells = {column: _baseline_cells(game) for column, game in columns.items()}
-    rows = pd.DataFrame({"method": list(dict.fromkeys(method for values in cells.values() for method in values))})
-    rows = rows.assign(**{column: rows["method"].map(values) for column, values in cells.items()})
-    return pd.concat([table, rows], ignore_index=True).fillna("-")
+    rows = pd.DataFrame(cells, index=list(dict.fromkeys(method for values in cells.values() for method in values)))
+    return pd.concat([table, rows.rename_axis("method").reset_index()], ignore_index=True).fillna("-")
 
 
 def _printed(table: pd.DataFrame, quantity: str, column: str, scale: float = 100, digits: int = 1) -> pd.DataFrame:
@@ -213,10 +202,9 @@ def _printed(table: pd.DataFrame, quantity: str, column: str, scale: float = 100
 def _with_plain_silu(table: pd.DataFrame, games: Iterable[PointingGame]) -> pd.DataFrame:
     """Rows of the guided methods with the plain gradient of SiLU below a table."""
     columns = {_second(game): game.plain_silu for game in games if game.plain_silu is not None}
-    methods = list(dict.fromkeys(method for frame in columns.values() for method in frame["method"]))
-    rows = pd.DataFrame({"method": methods})
+    rows = pd.DataFrame({"method": pd.concat(columns.values())["method"].unique() if columns else []})
     rows = rows.assign(**{column: _column(frame, rows, True) for column, frame in columns.items()})
-    rows["method"] = [f"{label(method)}, plain SiLU" for method in methods]
+    rows["method"] = [f"{label(method)}, plain SiLU" for method in rows["method"]]
     return pd.concat([table, rows], ignore_index=True).fillna("-")
 
 
@@ -228,12 +216,8 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(method=table["method"].map(label))
 
 
-def _reason(reason: str) -> str:
-    return f"not run: {reason}"
-
-
 def _not_run(reason: str) -> pd.DataFrame:
-    return pd.DataFrame({"not run": [_reason(reason)]})
+    return pd.DataFrame({"not run": [f"not run: {reason}"]})
 
 
 def _extent(games: Iterable[PointingGame]) -> str:

@@ -1,11 +1,4 @@
-"""Observations of the randomisation test: similarity of maps as one tidy table, and some maps as pictures.
-
-The rows of four kinds are about the same images, and about the class that the trained network predicts for them:
-
-- ``cascade`` and ``independent``: maps of the trained network and of its randomised copies (`xiqa.sanity`);
-- ``retrained``: maps of the trained network and of the same network trained with another seed (the upper line);
-- ``chance``: maps of the trained network of this image and of other images (the lower line).
-"""
+"""Observations of the randomisation test, all of the class that the trained network predicts for an image."""
 
 from pathlib import Path
 
@@ -35,24 +28,11 @@ def randomisation(
 ) -> pd.DataFrame:
     """Store function: randomise a trained network block by block and compare its maps.
 
-    Parameters
-    ----------
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
-    network, weights : name and weights file of the trained network.
-    second : weights file of the same network trained with another seed; None for no upper line.
-    split, count : the first ``count`` images of a split that have an object (or a fault), one of each independent unit.
-    methods : names of saliency methods.
-    seed : of the new parameters.
-    batch : number of images explained together; fixed, so that numbers repeat.
-
-    Returns
-    -------
-    DataFrame, a row an image, method and step, with the columns kind, repeat (``seed``), step and layer (-1 and "-" for
-    ``retrained`` and ``chance``), image, unit, predicted (class explained), and those of :func:`xiqa.sanity.cascade`.
-
-    Raises
-    ------
-    ValueError : the split has no image with an object.
+    The first ``count`` images with an object are explained, one of each unit, ``batch`` at a time (fixed, so that
+    numbers repeat). ``weights`` and ``second`` are of trainings with two seeds; ``seed`` is that of the new parameters.
+    Kinds of rows: ``cascade`` and ``independent``, of the network and its randomised copies (`xiqa.sanity`);
+    ``retrained``, of both trainings (the upper line); ``chance``, of two images (the lower line). Columns: those of
+    :func:`xiqa.sanity.cascade`, kind, repeat (``seed``), unit, predicted (class explained).
     """
     data = Prepared(prepared)
     records, rows = data.records(split), chosen(data, split, count)
@@ -86,8 +66,8 @@ def cascade_maps(
 ) -> None:
     """Store function: maps of the first image of `randomisation` at every step of the cascade, as ``maps.npz``.
 
-    Parameters as of `randomisation`. The file holds ``row`` (position of the image in its split), ``methods``, and for
-    each step ("trained", "head" ... , "retrained") an array (methods, H, W), float32.
+    The file holds ``row`` (position of the image in its split), ``methods``, and for each step ("trained", "head" ...
+    "retrained") an array (methods, H, W), float32.
     """
     data = Prepared(prepared)
     rows = chosen(data, split, 1)
@@ -102,10 +82,7 @@ def cascade_maps(
 
 
 def chosen(data: Prepared, split: str, count: int) -> np.ndarray:
-    """Rows of the first ``count`` images with an object, the first of each unit; ValueError if there is none.
-
-    So images are independent units, and intervals over images are valid.
-    """
+    """Rows of the first ``count`` images with an object, one of each unit: independent. ValueError if there is none."""
     records = data.records(split)
     rows = records[records["label"] == 1].drop_duplicates("unit").index.to_numpy()[:count]
     if not len(rows):

@@ -39,45 +39,33 @@ def randomisation(checks: SanityChecks) -> tuple[pd.DataFrame, str]:
 def curve(frame: pd.DataFrame) -> pd.DataFrame:
     """Means along the cascade: a row a measure, method and step, and one each for ``retrained`` and ``chance``.
 
-    Parameters
-    ----------
-    frame : rows of :func:`xiqa.paper.sanity_checks.observe.randomisation`.
-
-    Returns
-    -------
-    DataFrame with the columns measure, kind, method, step, layer, mean, low, high (95 % over images), units, degenerate
-    (pairs without a similarity).
+    Columns: measure, kind, method, step, layer, mean, low, high (95 % over images), units, degenerate (pairs without a
+    similarity). ``frame`` is that of :func:`xiqa.paper.sanity_checks.observe.randomisation`, here and below.
     """
-    groups = frame[frame["kind"] != "independent"].groupby(["kind", "method", "step", "layer"], sort=False)
-    return pd.DataFrame(
-        [
-            {"measure": measure, **dict(zip(("kind", "method", "step", "layer"), key, strict=True))}
-            | _mean(_by_unit(rows, measure))
-            | {"degenerate": int(rows["degenerate"].sum())}
-            for measure in MEASURES
-            for key, rows in groups
-        ]
-    )
+    keys = ["kind", "method", "step", "layer"]
+    groups = frame[frame["kind"] != "independent"].groupby(keys, sort=False)
+    rows = [
+        {"measure": measure, **dict(zip(keys, key, strict=True))}
+        | _mean(_by_unit(part, measure))
+        | {"degenerate": int(part["degenerate"].sum())}
+        for measure in MEASURES
+        for key, part in groups
+    ]
+    return pd.DataFrame(rows)
 
 
 def stages(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean similarity by stage: a row a measure, method and stage.
+    """Mean similarity by stage: columns measure, method, stage, mean, low, high (95 % over images), units.
 
-    The stages are those of ``STAGES`` and ``EXCESS``, the difference of two of them, paired by image. Above 0 the map
-    of a network without any training is more similar to the trained one's map than maps of other images are.
-
-    Returns
-    -------
-    DataFrame with the columns measure, method, stage, mean, low, high (95 % over images), units.
+    The stages are those of ``STAGES``, and ``EXCESS``, the difference of two of them, paired by image.
     """
     rows = []
     for measure in MEASURES:
         for method, part in frame.groupby("method", sort=False):
             values = {stage: _by_unit(some, measure) for stage, some in _stages(part).items()}
             values[EXCESS] = values["all random"].sub(values["other image"].mean(axis=1), axis=0)
-            rows += [
-                {"measure": measure, "method": method, "stage": stage} | _mean(some) for stage, some in values.items()
-            ]
+            about = {"measure": measure, "method": method}
+            rows += [about | {"stage": stage} | _mean(table) for stage, table in values.items()]
     return pd.DataFrame(rows)
 
 
@@ -88,10 +76,7 @@ def degenerate(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def flips(frame: pd.DataFrame) -> pd.DataFrame:
-    """Share of images for which the other network predicts another class, by stage, with Wilson's interval.
-
-    Blocks of one image are not independent, so each image counts once, by its share of blocks. Columns as of `stages`.
-    """
+    """Share of images with another predicted class (each counts once, by its share of blocks), Wilson's interval."""
     rows = []
     for stage, part in _stages(frame[frame["method"] == frame["method"].iloc[0]]).items():
         if stage != "other image":
@@ -105,27 +90,22 @@ def summary(checks: SanityChecks) -> pd.DataFrame:
     """Methods whose maps do not depend on the head, or on any training (both by Spearman); a column a data set."""
     columns = {}
     for label, rows in checks.rows.items():
-        numbers = stages(rows).query("measure == 'spearman'").set_index("method")
-        methods = {
-            f"similarity above {UNCHANGED} with a new head": numbers.query(
-                "stage == 'head random' and mean > @UNCHANGED"
-            ),
-            "all blocks drawn anew: more similar than other images": numbers.query("stage == @EXCESS and low > 0"),
+        numbers = stages(rows).query("measure == 'spearman'")
+        parts = {
+            f"similarity above {UNCHANGED} with a new head": "stage == 'head random' and mean > @UNCHANGED",
+            "all blocks drawn anew: more similar than other images": "stage == @EXCESS and low > 0",
         }
-        columns[label] = {name: "; ".join(map(METHOD_NAMES.get, part.index)) for name, part in methods.items()}
+        columns[label] = {
+            name: "; ".join(numbers.query(part)["method"].map(METHOD_NAMES)) for name, part in parts.items()
+        }
     return pd.DataFrame(columns).replace("", "none")
 
 
 def _stages(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    cascade = frame[frame["kind"] == "cascade"]
-    parts = (
-        cascade[cascade["step"] == 1],
-        cascade[cascade["step"] == cascade["step"].max()],
-        frame[frame["kind"] == "independent"],
-        frame[frame["kind"] == "chance"],
-        frame[frame["kind"] == "retrained"],
-    )
-    return dict(zip(STAGES, parts, strict=True))
+    kinds = {kind: frame[frame["kind"] == kind] for kind in ("cascade", "independent", "chance", "retrained")}
+    cascade = kinds.pop("cascade")
+    head, whole = (cascade[cascade["step"] == step] for step in (1, cascade["step"].max()))
+    return dict(zip(STAGES, [head, whole, *kinds.values()], strict=True))
 
 
 def _by_unit(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
