@@ -16,12 +16,9 @@ from xiqa.store.files import write_bytes, write_frame
 
 
 class Scratch:
-    """A file of arrays in the order of their decoding, since only later is it clear which of them a split keeps.
+    """A file of arrays of one shape in the order of their decoding, since which of them a split keeps is clear later.
 
-    Parameters
-    ----------
-    path : the file, deleted at the end.
-    shape, dtype : of one array.
+    The file is deleted at the end.
     """
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike):
@@ -57,12 +54,11 @@ class Scratch:
 
 def write_findings(folder: Path, dataset: dict[str, Split]) -> None:
     """Write ``problems.csv`` and ``notes.txt`` of a data set, paths below its folder."""
-    rows = [
-        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
-         problem.message)
-        for name, split in dataset.items()
-        for problem in split.problems
-    ]  # fmt: skip
+    rows = []
+    for name, split in dataset.items():
+        for problem in split.problems:
+            path = problem.path.relative_to(split.root).as_posix()
+            rows.append((name, path, problem.line or "", problem.reason, problem.status, problem.message))
     write_frame(pd.DataFrame(rows, columns=PROBLEMS), folder / "problems.csv")
     notes = [f"{name}: {note}" for name, split in dataset.items() for note in split.notes]
     write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())

@@ -23,11 +23,8 @@ SAME = 1e-9
 class Shape:
     """One annotated object.
 
-    Attributes
-    ----------
-    kind : ``rectangle``, ``ellipse`` or ``polygon``.
-    points : corners (x, y); for rectangle and ellipse the upper left and the lower right corner of the bounding box,
-        for a polygon three corners or more, closed without repeating the first.
+    ``points`` are corners (x, y): of a rectangle or an ellipse the upper left and the lower right one of its bounding
+    box; of a polygon three or more, closed without repeating the first.
     """
 
     kind: Literal["rectangle", "ellipse", "polygon"]
@@ -104,13 +101,8 @@ def parse_annotation(text: str | float | None) -> list[Shape]:
     """Shapes of one annotation cell: ``TYPE x1 y1 x2 y2 ...`` separated by ``;``, TYPE 0, 1 or 2.
 
     Empty text, None and NaN (what pandas makes of an empty cell) mean no object. Repeated spaces and a trailing ``;``
-    are tolerated.
-
-    Raises
-    ------
-    BadInput
-        ``unknown_shape``, ``not_a_number``, ``not_finite``, ``odd_coordinates``, ``wrong_count``, ``too_few_points`` or
-        ``reversed_box``.
+    are tolerated. Raises ``BadInput``: ``unknown_shape``, ``not_a_number``, ``not_finite``, ``odd_coordinates``,
+    ``wrong_count``, ``too_few_points`` or ``reversed_box``.
     """
     if text is None or (isinstance(text, float) and math.isnan(text)) or str(text).strip().lower() == "nan":
         return []

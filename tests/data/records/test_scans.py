@@ -31,15 +31,14 @@ def reason_of(function, *arguments):
 
 
 def test_rows_of_a_plain_table(table, tmp_path):
-    result, problems, _ = table(
+    (rows, named, notes), problems, _ = table(
         f"{HEADER}\na/b.nii.gz\tsub-1\ttrain\tartifact\tmotion\tT1w\nc.mnc\t2\tVAL\tClean\tn/a\t\n"
     )
-    first, second = result.rows
+    first, second = rows
     assert (first.line, first.path, first.name) == (2, tmp_path / "a" / "b.nii.gz", "a/b.nii.gz")
     assert first.content == ("sub-1", "train", 1, "motion", "T1w")
     assert second.content == ("2", "val", 0, "", "")
-    assert result.named == {first.path, second.path}
-    assert result.notes == []
+    assert (named, notes) == ({first.path, second.path}, [])
     assert not any(problems.values())
 
 
@@ -61,7 +60,7 @@ PLAIN = f"{HEADER}\na.nii\ts1\ttrain\tclean\t\tT1w\nb.nii\ts2\ttest\tartifact\tm
     ids=["BOM", "CRLF", "quoted", "empty lines", "no last newline", "blanks", "upper case"],
 )  # fmt: skip
 def test_other_ways_to_write_the_same(table, content):
-    rows = table(content)[0].rows
+    rows = table(content)[0][0]
     assert [(row.path.name, *row.content) for row in rows] == [
         ("a.nii", "s1", "train", 0, "", "T1w"),
         ("b.nii", "s2", "test", 1, "motion", "T2w"),
@@ -69,8 +68,8 @@ def test_other_ways_to_write_the_same(table, content):
 
 
 def test_columns_in_another_order_and_more_of_them(table):
-    result, _, _ = table("label\tage\tsplit\timage\tsubject\nclean\t33\ttest\ta.nii\ts1\n")
-    assert result.rows[0].content == ("s1", "test", 0, "", "")
+    (rows, _, _), _, _ = table("label\tage\tsplit\timage\tsubject\nclean\t33\ttest\ta.nii\ts1\n")
+    assert rows[0].content == ("s1", "test", 0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -111,8 +110,8 @@ def test_the_sentence_on_a_missing_column_names_it_and_what_is_there(table):
     ],
 )
 def test_a_bad_row_is_one_problem_and_the_rest_goes_on(table, row, reason, split, words):
-    result, problems, logs = table(f"{PLAIN}{row}\n")
-    assert [row.name for row in result.rows] == ["a.nii", "b.nii"]
+    (rows, _, _), problems, logs = table(f"{PLAIN}{row}\n")
+    assert [row.name for row in rows] == ["a.nii", "b.nii"]
     assert problems.pop(split) == [(4, reason)]
     assert not any(problems.values())
     message = logs[split].problems[0].message
@@ -121,8 +120,8 @@ def test_a_bad_row_is_one_problem_and_the_rest_goes_on(table, row, reason, split
 
 
 def test_rows_that_are_alike_count_once(table):
-    result, problems, logs = table(PLAIN + "./a.nii\ts1\ttrain\tclean\t\tT1w\n")
-    assert [row.line for row in result.rows] == [2, 3]
+    (rows, _, _), problems, logs = table(PLAIN + "./a.nii\ts1\ttrain\tclean\t\tT1w\n")
+    assert [row.line for row in rows] == [2, 3]
     assert problems["train"] == [(4, "duplicate_row")]
     assert logs["train"].problems[0].status == "warning"
     assert "lines 2 and 4 are equal" in logs["train"].problems[0].message
@@ -130,8 +129,8 @@ def test_rows_that_are_alike_count_once(table):
 
 @pytest.mark.parametrize("other", ["s1\ttrain\tartifact\t\tT1w", "s9\ttrain\tclean\t\tT1w", "s1\ttest\tclean\t\tT1w"])
 def test_rows_that_contradict_each_other_are_all_left_out(table, other):
-    result, problems, logs = table(f"{PLAIN}a.nii\t{other}\n")
-    assert [row.name for row in result.rows] == ["b.nii"]
+    (rows, _, _), problems, logs = table(f"{PLAIN}a.nii\t{other}\n")
+    assert [row.name for row in rows] == ["b.nii"]
     assert sorted(problems["train"] + problems["test"]) == [(2, "conflicting_rows"), (4, "conflicting_rows")]
     assert all(p.status == "error" for log in logs.values() for p in log.problems)
 

@@ -20,15 +20,10 @@ KEPT = 128  # volumes in memory; half precision, so 1 GB at 256 x 256 x 64
 
 
 class DrawnSplit:
-    """The volumes of one split, float16 (N, X, Y, Z) z-scores, as an array that draws what is indexed.
+    """The volumes of one split, float16 (count, X, Y, Z) z-scores, as an array that draws what is indexed.
 
-    Parameters
-    ----------
-    spec : what is simulated, as the generator's ``write`` takes it.
-    split : train, val or test.
-    volume_shape : (X, Y, Z) that networks see.
-    count : N.
-    without : draw the counterfactuals: scans without their artifact.
+    ``spec`` is what is simulated, as the generator's ``write`` takes it; ``without``: the counterfactuals, scans
+    without their artifact.
     """
 
     dtype = np.dtype(np.float16)

@@ -9,14 +9,10 @@ from pathlib import PurePath
 def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], str]]:
     """Find the rule by which names show the patient: in words, and as a function from an image's name to its patient.
 
-    A patient is the image's folder if images lie in folders of patients, else the file's stem up to its last ``_`` or
-    ``-`` (what follows is the frame), else the stem itself, so that every image counts as a patient of its own.
-    Folders or stems that merely name the split, or one or two that stand in several splits (classes, ``frame_0001``),
-    are not taken for patients.
-
-    Parameters
-    ----------
-    names : split -> names of its images, paths with ``/``.
+    ``names`` are those of the images of each split, paths with ``/``. A patient is the image's folder if images lie in
+    folders of patients, else the file's stem up to its last ``_`` or ``-`` (what follows is the frame), else the stem
+    itself, so that every image counts as a patient of its own. Folders or stems that merely name the split, or one or
+    two that stand in several splits (classes, ``frame_0001``), are not taken for patients.
     """
     listed = {split: some for split, some in names.items() if some}
     inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}

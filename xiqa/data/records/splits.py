@@ -19,6 +19,8 @@ from xiqa.store.digests import file_digest
 # Where no validation split is given, one in eight of the training units of either class makes it.
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
+Use = Callable[[Path, Any], None]
+Decoded = tuple[tuple[int, ...], list[str]] | BadInput  # shape and notes, or the file's error
 
 
 @dataclass
@@ -44,14 +46,21 @@ class Split(Sequence):
         return np.array([record.label for record in self.records], dtype=np.int64)
 
 
-def in_threads(function: Callable, items: Iterable) -> list:
-    """Results in the order of the items; Pillow decodes and resizes without Python's lock."""
-    # More threads than that only take memory.
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-    try:
-        return list(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
+def decode(paths: Sequence[Path], load: Callable[[Path], Any], use: Use | None = None) -> list[Decoded]:
+    """Shape and notes of files that ``load`` decodes, or the error of each; ``use`` gets path and decoded content."""
+
+    def one(path: Path) -> Decoded:
+        try:
+            content = load(path)
+            if use is not None:
+                use(path, content)
+        except BadInput as error:
+            return error
+        return content.array.shape, content.notes
+
+    # Decoders run without Python's lock; more threads than that only take memory.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(one, paths))
 
 
 def gathered(notes: Iterable[list[str]]) -> list[str]:
@@ -63,12 +72,8 @@ def gathered(notes: Iterable[list[str]]) -> list[str]:
 def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
     """Take a validation split out of train: an eighth of the units of either class, drawn with a fixed seed.
 
-    A unit is positive if one of its records is. The same units are drawn however the table is sorted.
-
-    Parameters
-    ----------
-    unit : attribute of the records that names their independent unit.
-    most : largest number of units of a class.
+    ``unit`` is the attribute of the records that names their independent unit, ``most`` the largest number of units of
+    a class. A unit is positive if one of its records is. The same units are drawn however the table is sorted.
     """
     labels: dict[str, int] = {}
     for record in train:
@@ -89,14 +94,10 @@ def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
 
 def leave_out_copies(dataset: dict[str, Split]) -> None:
     """Leave an image out whose content also stands in a later split."""
+    paths = [record.path for split in dataset.values() for record in split]
     # Only files of equal size can be equal: nearly all need not be read.
-    sizes = Counter(record.path.stat().st_size for split in dataset.values() for record in split)
-    digests = {
-        record.path: file_digest(record.path)
-        for split in dataset.values()
-        for record in split
-        if sizes[record.path.stat().st_size] > 1
-    }
+    sizes = Counter(path.stat().st_size for path in paths)
+    digests = {path: file_digest(path) for path in paths if sizes[path.stat().st_size] > 1}
     _leave_out(dataset, lambda record: digests.get(record.path), "in_two_splits", "is the same image as", "it")
 
 
@@ -133,13 +134,9 @@ def check_classes(split: Split, what: str) -> None:
     """Refuse a split that lacks images with, or without, what the task is about."""
     if not split.records:
         why = f", last of all {split.problems[-1].message}" if split.problems else ""
-        raise BadInput(
-            "empty_split", f"{split.table} leaves no usable image for the split '{split.split}'{why}: add images"
-        )
+        message = f"{split.table} leaves no usable image for the split '{split.split}'{why}: add images"
+        raise BadInput("empty_split", message)
     if len(set(split.labels)) < 2:
-        missing = "with" if split.labels[0] == 0 else "without"
-        raise BadInput(
-            "one_class",
-            f"{split.table} leaves no image {missing} {what} for the split '{split.split}' "
-            f"({len(split)} usable, {len(split.problems)} problems): both classes are needed",
-        )
+        left = f"no image {'without' if split.labels[0] else 'with'} {what} for the split '{split.split}'"
+        counts = f"{len(split)} usable, {len(split.problems)} problems"
+        raise BadInput("one_class", f"{split.table} leaves {left} ({counts}): both classes are needed")
