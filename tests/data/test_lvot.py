@@ -101,7 +101,7 @@ def reason_of(function, *arguments):
 def test_a_good_split(four):
     split = read(four)
     assert (stems(split), split.problems) == (["a", "b", "c", "d"], [])
-    assert list(split.labels) == [1, 0, 1, 0]
+    assert [record.label for record in split] == [1, 0, 1, 0]
     first, second = split[:2]
     assert (first.name, first.width, first.height, first.label) == ("images/a.png", 48, 40, 1)
     assert first.mask == four.root / "test_segm" / "a.png"
@@ -379,7 +379,7 @@ class TestSplits:
         dataset = read_dataset(folder.root)
         assert [len(split) for split in dataset.values()] == [28, 4, 6]
         assert not {r.patient for r in dataset["train"]} & {r.patient for r in dataset["val"]}
-        assert sorted(dataset["val"].labels) == [0, 0, 1, 1]
+        assert sorted(record.label for record in dataset["val"]) == [0, 0, 1, 1]
         assert dataset["val"].notes[0] == (
             "no validation split in this folder: 4 images of 2 patients drawn from train (seed 0)"
         )
@@ -393,4 +393,4 @@ class TestSplits:
             lines = [f"{folder.frame(f'images/p{n:02d}/{f}.png')} {n % 2}" for n in numbers for f in range(2)]
             folder.listed(split, *lines)
         dataset = read_dataset(folder.root)
-        assert sorted(dataset["val"].labels) == [0, 0, 1, 1]
+        assert sorted(record.label for record in dataset["val"]) == [0, 0, 1, 1]

@@ -71,7 +71,7 @@ def test_a_bids_folder_becomes_records(lay_out):
     assert (record.subject, record.label, record.artifact_type, record.contrast) == ("sub-va01", 1, "motion", "T1w")
     assert record.name == "sub-va01/anat/sub-va01_run-9_T1w.nii.gz"
     assert record.path == root / record.name
-    assert dataset["train"].labels.tolist() == [0, 1] * 4
+    assert [record.label for record in dataset["train"]] == [0, 1] * 4
     np.testing.assert_array_equal(load_volume(record.path).array, head(9))
 
 
@@ -186,7 +186,7 @@ def test_a_missing_validation_split_is_drawn_by_subject(lay_out):
     val, train = ({record.subject for record in dataset[name]} for name in ("val", "train"))
     assert (len(val), len(train)) == (4, 28)  # an eighth of the 8 with and of the 24 without an artifact
     assert not val & train
-    assert sorted(dataset["val"].labels) == [0] * 7 + [1]
+    assert sorted(record.label for record in dataset["val"]) == [0] * 7 + [1]
     assert dataset["val"].notes == [
         "no validation split in this folder: 8 images of 4 subjects drawn from train (seed 0)"
     ]

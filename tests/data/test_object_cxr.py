@@ -84,7 +84,7 @@ def test_without_a_test_split_dev_becomes_test(tmp_path, lay_out, entries):
     assert dataset["test"].split == "test"
     assert dataset["test"].notes == ["no test split in this folder: dev.csv serves as test split"]
     # An eighth of each class, since 500 would be more.
-    assert sorted(dataset["val"].labels) == [0, 0, 1, 1]
+    assert sorted(record.label for record in dataset["val"]) == [0, 0, 1, 1]
     assert len(dataset["train"]) == 28
     assert not {record.path for record in dataset["train"]} & {record.path for record in dataset["val"]}
     assert dataset["val"].notes == ["no validation split in this folder: 4 images drawn from train (seed 0)"]
@@ -96,7 +96,7 @@ def test_without_a_test_split_dev_becomes_test(tmp_path, lay_out, entries):
 def test_at_most_500_of_each_class_are_drawn(monkeypatch, tmp_path, lay_out, entries):
     monkeypatch.setattr("xiqa.data.object_cxr.VALIDATION_PER_CLASS", 1)
     dataset = read_dataset(public_torrent(tmp_path, lay_out, entries))
-    assert sorted(dataset["val"].labels) == [0, 1]
+    assert sorted(record.label for record in dataset["val"]) == [0, 1]
 
 
 def test_a_validation_split_is_drawn_where_only_that_is_missing(tmp_path, lay_out, entries):

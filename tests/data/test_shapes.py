@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 from skimage.draw import polygon as draw_polygon
 
-from xiqa.data.shapes import Shape, annotation_text, parse_annotation
+from xiqa.data.shapes import KINDS, Shape, parse_annotation
 from xiqa.errors import BadInput
 
 whole = st.integers(-5, 30)
@@ -81,8 +81,10 @@ def test_long_annotations_are_shortened_in_messages():
 
 
 @given(st.lists(shapes(), max_size=4))
-def test_text_round_trip(given_shapes):
-    assert parse_annotation(annotation_text(given_shapes)) == given_shapes
+def test_the_text_of_shapes_is_parsed_as_these_shapes(expected):
+    codes = {kind: code for code, kind in KINDS.items()}
+    numbers = [[codes[shape.kind], *(repr(value) for point in shape.points for value in point)] for shape in expected]
+    assert parse_annotation(";".join(map(" ".join, numbers))) == expected
 
 
 @settings(deadline=None)

@@ -15,9 +15,9 @@ from xiqa.data.names import IMAGE_SUFFIXES, SPLITS
 from xiqa.data.records import splits
 from xiqa.data.records.masks import THRESHOLD, find_masks, read_mask
 from xiqa.data.records.patients import recognise
-from xiqa.data.records.rows import Log, below, pictures, unused, usable
+from xiqa.data.records.rows import pictures, unused, usable
 from xiqa.data.records.splits import Split, Use
-from xiqa.data.records.tables import Place, Row, checked_root, decoded
+from xiqa.data.records.tables import Log, Place, Row, below, checked_root, decoded
 from xiqa.errors import BadInput, Problem
 
 # The data set's own validation split has 69 of 690 patients (P); so has, at most, the one drawn where there is none.
@@ -57,7 +57,7 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
         del places["val"]
     lists = {split: _rows(place) for split, place in places.items()}
     names = {split: [row.name for row in rows] for split, (rows, _, _) in lists.items()}
-    dataset = {split: _read(place, split, *lists[split], use) for split, place in places.items()}
+    dataset = {split: _read(split, *lists[split], use) for split in lists}
     how, patient = recognise(names)
     for split in dataset.values():
         split.records = [replace(record, patient=patient(record.name)) for record in split]
@@ -74,14 +74,14 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
     return dataset
 
 
-def _rows(place: Place) -> tuple[list[Row], list[tuple[int, str, str]], list[str]]:
-    """Rows of a list (the label as annotation), damaged lines as (line, reason, message), and notes."""
+def _rows(place: Place) -> tuple[list[Row], Log, list[str]]:
+    """Rows of a list (the label as annotation), the log of its damaged lines, and notes."""
     if not place.table.is_file():
         split = place.table.stem
         message = f"{place.table} does not exist: list the frames of '{split}' there, '<path> <0|1>' a line"
         raise BadInput("missing_table", message)
     text, notes = decoded(place.table)
-    rows, damaged = [], []
+    rows, log = [], Log(place)
     # Universal newlines: the lists may come from any system.
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip():
@@ -92,55 +92,44 @@ def _rows(place: Place) -> tuple[list[Row], list[tuple[int, str, str]], list[str
             rows.append(Row(number, path[0], label, place.image(path[0])))
         elif path and Path(label).suffix.lower() not in IMAGE_SUFFIXES:
             message = f"{path[0]}: the label is '{label[:40]}': write 0 or 1 (1: the outflow tract is visible)"
-            damaged.append((number, "bad_label", message))
+            log.add(number, None, "bad_label", message)
         else:
             message = f"'{line.strip()[:80]}' has no label: write the path, a space, and 0 or 1"
-            damaged.append((number, "missing_label", message))
-    if not rows + damaged:
+            log.add(number, None, "missing_label", message)
+    if not rows + log.problems:
         message = f"{place.table} is empty: write '<path> <0|1>' for every frame of '{place.table.stem}'"
         raise BadInput("empty_split", message)
-    return rows, damaged, notes
+    return rows, log, notes
 
 
-def _read(place: Place, split: str, rows: list, damaged: list, notes: list[str], use: Use | None) -> Split:
+def _read(split: str, rows: list[Row], log: Log, notes: list[str], use: Use | None) -> Split:
     """The frames of a list, without their patients."""
-    total, log = len(rows) + len(damaged), Log(place)
-    for line, reason, message in damaged:
-        log.add(line, None, reason, message)
+    root, total = log.place.root, len(rows) + len(log.problems)
     rows = usable(rows, log)
-    images = splits.decode([row.path for row in rows], load_radiograph, use)
-    folder = place.root / f"{split}_segm"
-    masks, claimed = find_masks(folder, [row.path.relative_to(place.root) for row in rows])
+    images = splits.decode(rows, lambda _: log, load_radiograph, use)
+    folder = root / f"{split}_segm"
+    masks, claimed = find_masks(folder, [row.path.relative_to(root) for row in rows])
+    mask_of = {row: None if mask in claimed else mask for row, mask in zip(rows, masks, strict=True)}
     records = []
-    for row, mask, image in zip(rows, masks, images, strict=True):
-        if isinstance(image, BadInput):
-            log.add(row.line, None, image.reason, image.message)
-            continue
-        (height, width), _ = image
-        mask = None if mask in claimed else mask
+    for row, (height, width), _ in images:
         try:
-            mask = _checked_mask(row, mask, height, width, log, folder.is_dir())
+            mask = _checked_mask(row, mask_of[row], height, width, log, folder.is_dir())
         except BadInput as error:
             log.add(row.line, row.name, error.reason, error.message)
             continue
         records.append(Record(row.path, int(row.annotation), "", mask, width, height, row.name))
-    log.sort()
-    splits.check_left(place.table, records, total, log.problems)
     if not folder.is_dir():
         notes.append(f"no masks (there is no folder {folder.name}): the pointing game cannot be played on these frames")
+    checked = splits.checked_split(log, split, records, total, notes, images)
     for path in sorted(claimed):
-        where = f"{below(place.root, path)} bears the name of several images and is used for none"
+        where = f"{below(root, path)} bears the name of several images and is used for none"
         message = f"{where}: lay masks in the folders of their images"
-        log.problems.append(Problem(path, None, "ambiguous_mask", message, "warning"))
-    notes += splits.gathered(image[1] for image in images if not isinstance(image, BadInput))
-    return Split(place.root, split, place.table, records, log.problems, notes)
+        checked.problems.append(Problem(path, None, "ambiguous_mask", message, "warning"))
+    return checked
 
 
 def _checked_mask(row: Row, mask: Path | None, height: int, width: int, log: Log, expected: bool) -> Path | None:
-    """The mask of a frame that shows the tract, or None and a warning where there should be one.
-
-    Raises ``BadInput``: ``mask_size`` where the mask is that of another image.
-    """
+    """The mask of a frame that shows the tract, or None, with a warning where one is missing; refuses another size."""
     positive = row.annotation == "1"
     if mask is None:
         if positive and expected:
@@ -160,9 +149,8 @@ def _checked_mask(row: Row, mask: Path | None, height: int, width: int, log: Log
     empty = brightest <= THRESHOLD
     if positive and empty:
         why = f"no value above {THRESHOLD}, the largest is {brightest}"
-        log.add(
-            row.line, row.name, "empty_mask", f"its mask {mask} is empty ({why}): check it, or the label", "warning"
-        )
+        message = f"its mask {mask} is empty ({why}): check it, or the label"
+        log.add(row.line, row.name, "empty_mask", message, "warning")
     elif not positive and not empty:
         message = f"its mask {mask} is not empty although the label is 0: the mask is not used, check both"
         log.add(row.line, row.name, "unexpected_mask", message, "warning")

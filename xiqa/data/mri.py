@@ -11,9 +11,9 @@ from xiqa.data.files.volumes import SUFFIXES, load_volume
 from xiqa.data.geometry import Geometry, Volume, geometry, preprocess
 from xiqa.data.names import SPLITS
 from xiqa.data.records import splits
-from xiqa.data.records.rows import Log
 from xiqa.data.records.scans import Record, locate, read_table, without_row
 from xiqa.data.records.splits import Split, Use
+from xiqa.data.records.tables import Log
 from xiqa.errors import BadInput
 
 __all__ = ["SUFFIXES", "Geometry", "Record", "Split", "Volume", "geometry", "load_volume", "preprocess", "read_dataset"]
@@ -44,18 +44,13 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
             raise BadInput("missing_split", f"{place.table} has no usable row of the split '{split}': add some{why}")
     dataset = {split: Split(place.root, split, place.table, [], log.problems) for split, log in logs.items()}
     dataset["train"].notes += notes
-    decoded = splits.decode([record.path for record in records], load_volume, use)
-    for record, volume in zip(records, decoded, strict=True):
-        log = logs[record.split]
-        if isinstance(volume, BadInput):
-            log.add(record.line, None, volume.reason, volume.message)
-            continue
-        for note in volume[1]:
+    for record, _, phrases in splits.decode(records, lambda record: logs[record.split], load_volume, use):
+        for note in phrases:
             reason, _, message = note.partition(": ")
-            log.add(record.line, record.name, reason, message, "warning")
+            logs[record.split].add(record.line, record.name, reason, message, "warning")
         dataset[record.split].records.append(record)
     for log in logs.values():
-        log.sort()
+        log.problems.sort(key=lambda problem: (problem.line, problem.reason))
     dataset["train"].problems += without_row(place, named)
     if "val" not in filled and not dataset["val"].problems:
         dataset["val"] = splits.draw_validation(dataset["train"], "subject")

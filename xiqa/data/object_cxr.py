@@ -11,14 +11,22 @@ from xiqa.data.files.pictures import Radiograph
 from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.names import SPLITS
 from xiqa.data.records import splits
-from xiqa.data.records.rows import Log, below, pictures, unused, usable
+from xiqa.data.records.rows import pictures, unused, usable
 from xiqa.data.records.splits import Split, Use
-from xiqa.data.records.tables import TABLES, Place, Row, locate, missing_table, read_table
-from xiqa.data.shapes import Shape, annotation_text, parse_annotation
+from xiqa.data.records.tables import TABLES, Log, Place, Row, below, locate, missing_table, read_table
+from xiqa.data.shapes import Shape, parse_annotation
 from xiqa.errors import BadInput, Problem
 
-__all__ = ["Radiograph", "Record", "Shape", "Split", "annotation_text", "load_radiograph", "parse_annotation",
-           "read_dataset", "read_split"]  # fmt: skip
+__all__ = [
+    "Radiograph",
+    "Record",
+    "Shape",
+    "Split",
+    "load_radiograph",
+    "parse_annotation",
+    "read_dataset",
+    "read_split",
+]
 # The data set's own validation split has 500 images of each class; so has the one drawn where there is none.
 VALIDATION_PER_CLASS = 500
 
@@ -82,30 +90,23 @@ def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
 
 
 def _read(place: Place, split: str, use: Use | None) -> Split:
-    rows, damaged, notes = read_table(place)
-    total, log = len(rows) + len(damaged), Log(place)
-    for line, message in damaged:
-        log.add(line, None, "bad_row", message)
+    rows, log, notes = read_table(place)
+    total = len(rows) + len(log.problems)
     orphans = _without_row(place, {row.path for row in rows})
-    annotated = []
+    shapes_of = {}
     for row in usable(rows, log):
         try:
-            annotated.append((row, tuple(parse_annotation(row.annotation))))
+            shapes_of[row] = tuple(parse_annotation(row.annotation))
         except BadInput as error:
             log.add(row.line, row.name, error.reason, error.message)
-    images = splits.decode([row.path for row, _ in annotated], load_radiograph, use)
-    records = []
-    for (row, shapes), image in zip(annotated, images, strict=True):
-        if isinstance(image, BadInput):
-            log.add(row.line, None, image.reason, image.message)
-            continue
-        (height, width), _ = image
+    images, records = splits.decode(list(shapes_of), lambda _: log, load_radiograph, use), []
+    for row, (height, width), _ in images:
+        shapes = shapes_of[row]
         if _fits(row, shapes, height, width, log):
             records.append(Record(row.path, shapes, int(bool(shapes)), row.name, row.annotation, width, height))
-    log.sort()
-    splits.check_left(place.table, records, total, log.problems)
-    notes += splits.gathered(image[1] for image in images if not isinstance(image, BadInput))
-    return Split(place.root, split, place.table, records, log.problems + orphans, notes)
+    checked = splits.checked_split(log, split, records, total, notes, images)
+    checked.problems += orphans
+    return checked
 
 
 def _fits(row: Row, shapes: tuple[Shape, ...], height: int, width: int, log: Log) -> bool:

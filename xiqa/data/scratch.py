@@ -1,6 +1,5 @@
 """What the two preparations write alike: arrays in the order of the records, problems and notes."""
 
-import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,12 +42,10 @@ class Scratch:
     def write(self, path: Path, order: Sequence[Path]) -> None:
         """Write the arrays of these files as one array (N, *shape) in NumPy's format, one at a time."""
         self.handle.flush()
+        arrays = np.memmap(self.path, self.dtype, "r", shape=(len(self.places), *self.shape))
         out = open_memmap(path, mode="w+", dtype=self.dtype, shape=(len(order), *self.shape))
-        size = math.prod(self.shape)
-        with open(self.path, "rb") as handle:
-            for row, file in enumerate(order):
-                handle.seek(self.places[file] * size * self.dtype.itemsize)
-                out[row] = np.fromfile(handle, self.dtype, size).reshape(self.shape)
+        for row, file in enumerate(order):
+            out[row] = arrays[self.places[file]]
         out.flush()
 
 

@@ -44,7 +44,7 @@ def names(split):
 def test_good_rows_have_no_problems(read):
     split = read(*GOOD)
     assert (names(split), split.problems, split.notes) == (["a.png", "b.png", "c.png", "d.png"], [], [])
-    assert list(split.labels) == [1, 0, 1, 0]
+    assert [record.label for record in split] == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(

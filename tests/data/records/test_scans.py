@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from xiqa.data.records.rows import Log
 from xiqa.data.records.scans import locate, read_table, without_row
+from xiqa.data.records.tables import Log
 from xiqa.errors import BadInput
 
 HEADER = "image\tsubject\tsplit\tlabel\tartifact_type\tcontrast"

@@ -17,9 +17,9 @@ def table(tmp_path):
 
 
 def test_rows_with_their_lines(table):
-    rows, damaged, notes = read_table(table(HEADER + "a.png,0 1 2 3 4\n\nb.png,\n"))
+    rows, log, notes = read_table(table(HEADER + "a.png,0 1 2 3 4\n\nb.png,\n"))
     assert [(row.line, row.path.name, row.annotation) for row in rows] == [(2, "a.png", "0 1 2 3 4"), (4, "b.png", "")]
-    assert (damaged, notes) == ([], [])
+    assert (log.problems, notes) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_rows_with_their_lines(table):
     ],
 )
 def test_ways_to_write_the_same_table(table, content):
-    (row,), damaged, _ = read_table(table(content))
+    (row,), log, _ = read_table(table(content))
     assert (row.name, row.annotation) == ("a.png", "0 1 2 3 4")
-    assert damaged == []
+    assert log.problems == []
 
 
 def test_lines_count_where_a_quoted_field_runs_over_several(table):
@@ -54,10 +54,10 @@ def test_latin_1_is_read_and_noted(table):
 
 
 def test_rows_of_another_width_are_damaged_rows(table):
-    rows, damaged, _ = read_table(table(HEADER + "a.png\nb.png,\nc.png,0 1,2 3 4\n"))
+    rows, log, _ = read_table(table(HEADER + "a.png\nb.png,\nc.png,0 1,2 3 4\n"))
     assert [row.name for row in rows] == ["b.png"]
-    assert [line for line, _ in damaged] == [2, 4]
-    assert "1 field where the header has 2" in damaged[0][1]
+    assert [(problem.line, problem.reason) for problem in log.problems] == [(2, "bad_row"), (4, "bad_row")]
+    assert "1 field where the header has 2" in log.problems[0].message
 
 
 @pytest.mark.parametrize(

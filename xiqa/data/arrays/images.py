@@ -46,9 +46,8 @@ class Prepared(PreparedFolder):
             return outlines(self.truth(split, [row])[0])
         record = self._records[split].iloc[row]
         sx, sy = self.size / record["width"], self.size / record["height"]
-        return [
-            shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in parse_annotation(record["annotation"])
-        ]
+        shapes = parse_annotation(record["annotation"])
+        return [shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in shapes]
 
     def truth(self, split: str, rows: Sequence[int] | NDArray[np.integer]) -> NDArray[np.bool_]:
         """Ground truth of the pointing game, bool (n, size, size): mask, or union of the boxes of an image's shapes.
@@ -76,16 +75,13 @@ class Prepared(PreparedFolder):
         for split in SPLITS:
             records = self._records[split]
             annotated = sum(len(parse_annotation(text)) for text in records["annotation"])
-            rows.append(
-                {
-                    "split": split,
-                    "images": len(records),
-                    "units": records["unit"].nunique(),
-                    "positive": int(records["label"].sum()),
-                    "objects": len(self.located(split)) if self.has_masks(split) else annotated,
-                    **self.left_out(split),
-                }
-            )
+            objects = len(self.located(split)) if self.has_masks(split) else annotated
+            counts = {
+                "images": len(records),
+                "units": records["unit"].nunique(),
+                "positive": int(records["label"].sum()),
+            }
+            rows.append({"split": split, **counts, "objects": objects, **self.left_out(split)})
         return pd.DataFrame(rows)
 
     def has_masks(self, split: str) -> bool:

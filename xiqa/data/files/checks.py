@@ -23,19 +23,14 @@ def check_file(path: Path, wanted: str) -> None:
 
 
 @contextmanager
-def guarded(path: Path, error_of: Callable[[Path, Exception], BadInput]) -> Iterator[None]:
-    """Turn any error into ``BadInput``, since decoders may raise anything on a damaged file."""
+def guarded(path: Path, error_of: Callable[[Path, Exception, str], BadInput]) -> Iterator[None]:
+    """Turn any error of a decoder into the ``BadInput`` that ``error_of`` makes of path, error, and its text."""
     try:
         yield
     except BadInput:
         raise
     except Exception as error:
-        raise error_of(path, error) from error
-
-
-def one_line(error: Exception) -> str:
-    """The text of an error in one line."""
-    return " ".join(str(error).split())
+        raise error_of(path, error, " ".join(str(error).split())) from error
 
 
 def cut_short(path: Path) -> BadInput:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xiqa.data.files.checks import cut_short, guarded, one_line
+from xiqa.data.files.checks import cut_short, guarded
 from xiqa.data.files.pictures import Radiograph, check_size, to_unit
 from xiqa.errors import BadInput
 
@@ -83,9 +83,8 @@ def _not_dicom(path: Path) -> BadInput:
     return BadInput("not_an_image", f"{path} is not a DICOM file: give the exported radiograph")
 
 
-def _error(path: Path, error: Exception) -> BadInput:
+def _error(path: Path, error: Exception, words: str) -> BadInput:
     """The reason of an error that pydicom or a decoder raised; elements are converted only when they are read."""
-    words = one_line(error)
     if isinstance(error, EOFError) or "less than expected" in words:
         return cut_short(path)
     if "not support" in words or "missing dependencies" in words:

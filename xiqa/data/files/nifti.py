@@ -39,11 +39,11 @@ def read(path: Path, stream: BinaryIO, start: bytes, volume: int | None) -> Stor
 
 
 def _header(path: Path, start: bytes) -> nib.Nifti1Header:
-    kind = nib.Nifti2Header if 540 in (int.from_bytes(start[:4], order) for order in ("little", "big")) else None
-    size = 540 if kind else 348
-    if len(start) < size:
+    second = 540 in (int.from_bytes(start[:4], order) for order in ("little", "big"))
+    kind = nib.Nifti2Header if second else nib.Nifti1Header
+    if len(start) < kind.sizeof_hdr:
         raise cut_short(path)
-    header = (kind or nib.Nifti1Header)(start[:size], check=False)
+    header = kind(start[: kind.sizeof_hdr], check=False)
     magic = bytes(header["magic"])[:3]
     if magic in (b"ni1", b"ni2") or not magic.strip(b"\0"):
         message = f"{path} is one half of a pair of files (.hdr and .img): convert the pair to a single .nii"

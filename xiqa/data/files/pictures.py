@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
-from xiqa.data.files.checks import check_file, cut_short, guarded, one_line
+from xiqa.data.files.checks import check_file, cut_short, guarded
 from xiqa.errors import BadInput
 
 # MPO is what phone cameras write as .jpg: the picture, with a preview behind it.
@@ -170,10 +170,10 @@ def _too_large(path: Path, size: str) -> BadInput:
     return BadInput("too_large", message)
 
 
-def _error(path: Path, error: Exception) -> BadInput:
+def _error(path: Path, error: Exception, words: str) -> BadInput:
     """The reason of an error that Pillow raised."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return _too_large(path, f"{int(re.search(r'[0-9]+', str(error)).group()):,} pixels")
+        return _too_large(path, f"{int(re.search(r'[0-9]+', words).group()):,} pixels")
     if isinstance(error, UnidentifiedImageError):
         announced = _announced(path)
         if announced is None:
@@ -183,9 +183,9 @@ def _error(path: Path, error: Exception) -> BadInput:
     # "Cannot load": a header whose pixels never begin.
     ends = ("truncated", "cannot load", "incomplete checksum")
     too_few_bytes = isinstance(error, EOFError) or isinstance(error.__cause__, struct.error)
-    if too_few_bytes or any(words in str(error).lower() for words in ends):
+    if too_few_bytes or any(end in words.lower() for end in ends):
         return cut_short(path)
-    if "broken PNG" in str(error):
+    if "broken PNG" in words:
         message = f"{path} has changed since it was written (a PNG checksum does not fit): copy or download it again"
         return BadInput("bad_crc", message)
-    return BadInput("damaged", f"{path} cannot be decoded ({one_line(error)}): copy or download it again")
+    return BadInput("damaged", f"{path} cannot be decoded ({words}): copy or download it again")

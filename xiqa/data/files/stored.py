@@ -42,10 +42,9 @@ def choose(path: Path, shape: Sequence[int], volume: int | None) -> tuple[int | 
         raise BadInput("not_3d", f"{path} holds {words} values, several for each voxel: give a grey volume")
     size = 4 * math.prod(map(int, shape))
     if size > LARGEST:
-        message = (
-            f"{path} declares {words} voxels, {size / 1e9:,.1f} GB as float32, more than the {LARGEST / 1e9:g} GB "
-        )
-        raise BadInput("too_large", message + "read here: check its source, save one volume of it, or make it smaller")
+        sizes = f"{words} voxels, {size / 1e9:,.1f} GB as float32 and more than the {LARGEST / 1e9:g} GB read here"
+        remedy = "check where it comes from, or save one volume of it, or make it smaller"
+        raise BadInput("too_large", f"{path} declares {sizes}: {remedy}")
     if volume is None and count > 1:
         last = f"choose one with volume=k (--volume k), k from 0 to {count - 1}"
         raise BadInput("several_volumes", f"{path} holds {count} volumes ({words}): {last}")

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from xiqa.data.files.checks import check_file, cut_short, guarded, one_line
+from xiqa.data.files.checks import check_file, cut_short, guarded
 from xiqa.data.files.stored import Stored, drain
 from xiqa.data.geometry import Volume, oriented
 from xiqa.errors import BadInput
@@ -93,9 +93,8 @@ def _kind(start: bytes) -> str | None:
     return "nifti" if 348 in sizes or 540 in sizes else None
 
 
-def _error(path: Path, error: Exception) -> BadInput:
+def _error(path: Path, error: Exception, words: str) -> BadInput:
     """The reason of an error that a decoder raised."""
-    words = one_line(error)
     if isinstance(error, MemoryError):
         return BadInput("too_large", f"{path} does not fit into the memory of this machine: make it smaller")
     if isinstance(error, EOFError) or "truncated" in words.lower():

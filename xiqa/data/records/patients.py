@@ -18,26 +18,21 @@ def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], 
     inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}
     if _are_patients(inside, _folder, least=2):
         return "the folder they lie in", _folder
-    every = [name for some in listed.values() for name in some]
-    if any(_stem(name) != _own(name) for name in every) and _are_patients(listed, _stem, least=1):
+    stems = {name: PurePath(name).stem for some in listed.values() for name in some}
+    if any(_stem(name) != stem for name, stem in stems.items()) and _are_patients(listed, _stem, least=1):
         return "the file name up to its last _ or -", _stem
-    # The same stem in two folders is not the same image.
-    unique = len({_own(name) for name in every}) == len(set(every))
     words = "nothing (every image counts as a patient of its own: lay frames in a folder for each patient)"
-    return words, _own if unique else str
+    # The same stem in two folders is not the same image.
+    return words, str if len(set(stems.values())) < len(stems) else lambda name: PurePath(name).stem
 
 
 def _folder(name: str) -> str:
-    return PurePath(name).parent.name or _own(name)
+    return PurePath(name).parent.name or PurePath(name).stem
 
 
 def _stem(name: str) -> str:
     stem = PurePath(name).stem
     return re.sub(r"[_-][^_-]*$", "", stem) or stem
-
-
-def _own(name: str) -> str:
-    return PurePath(name).stem
 
 
 def _are_patients(names: Mapping[str, Sequence[str]], rule: Callable[[str], str], least: int) -> bool:

@@ -1,40 +1,15 @@
-"""Checks of the rows of an annotation table; each problem is kept with file and line."""
+"""Checks of the rows of an annotation table, and of the files that no row names."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from xiqa.data.names import IMAGE_SUFFIXES
-from xiqa.data.records.tables import Place, Row
+from xiqa.data.records.tables import Log, Place, Row, below
 from xiqa.errors import Problem
 
 NAMED_AT_MOST = 10
-
-
-class Log:
-    """Problems of one table; paths in the messages count from the data set's folder."""
-
-    def __init__(self, place: Place):
-        self.place = place
-        self.problems: list[Problem] = []
-
-    def add(self, line: int, name: str | None, reason: str, message: str, status: str = "error") -> None:
-        """Keep a problem of one line; ``name`` is the image where the message does not name it."""
-        where = f"{below(self.place.root, self.place.table)}, line {line}"
-        message = message.replace(f"{self.place.root}{os.sep}", "")
-        text = f"{where}: {name}: {message}" if name else f"{where}: {message}"
-        self.problems.append(Problem(self.place.table, line, reason, text, status))
-
-    def sort(self) -> None:
-        """Bring the problems into the order of the table."""
-        self.problems.sort(key=lambda problem: (problem.line, problem.reason))
-
-
-def below(root: Path, path: Path) -> str:
-    """A path as seen from the data set's folder."""
-    return path.relative_to(root).as_posix()
 
 
 def usable(rows: list[Row], log: Log) -> list[Row]:

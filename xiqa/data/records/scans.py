@@ -6,8 +6,8 @@ from pathlib import Path
 
 from xiqa.data.files.volumes import SUFFIXES
 from xiqa.data.names import SPLITS
-from xiqa.data.records.rows import Log, unused, without_duplicates
-from xiqa.data.records.tables import Place, checked_root, decoded, fields_of, quoted
+from xiqa.data.records.rows import unused, without_duplicates
+from xiqa.data.records.tables import Log, Place, checked_root, decoded, fields_of, quoted
 from xiqa.errors import BadInput, Problem
 
 TABLE = "scans.tsv"
@@ -79,13 +79,10 @@ def read_table(place: Place, logs: dict[str, Log]) -> tuple[list[Record], set[Pa
 
 def without_row(place: Place, named: set[Path]) -> list[Problem]:
     """Volumes on disk that the table does not name, at most ten of them by name."""
-    paths = [path for path in sorted(place.root.rglob("*")) if path.name.lower().endswith(SUFFIXES)]
-    paths = [path for path in paths if path not in named and not _aside(path.relative_to(place.root))]
+    volumes = [path for path in sorted(place.root.rglob("*")) if path.name.lower().endswith(SUFFIXES)]
+    parts = {path: path.relative_to(place.root).parts for path in volumes if path not in named}
+    paths = [path for path in parts if parts[path][0] not in ASIDE and not any(p[0] == "." for p in parts[path])]
     return unused(place, paths, f"row in {TABLE}")
-
-
-def _aside(path: Path) -> bool:
-    return path.parts[0] in ASIDE or any(part.startswith(".") for part in path.parts)
 
 
 def _header(table: Path, fields: list[str]) -> list[str]:

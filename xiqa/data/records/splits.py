@@ -2,17 +2,16 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xiqa.data.names import SPLITS
-from xiqa.data.records.rows import below
+from xiqa.data.records.tables import Log, below
 from xiqa.errors import BadInput, Problem
 from xiqa.store.digests import file_digest
 
@@ -20,7 +19,6 @@ from xiqa.store.digests import file_digest
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
 Use = Callable[[Path, Any], None]
-Decoded = tuple[tuple[int, ...], list[str]] | BadInput  # shape and notes, or the file's error
 
 
 @dataclass
@@ -40,33 +38,40 @@ class Split(Sequence):
     def __getitem__(self, index):
         return self.records[index]
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Labels of all records, (N,)."""
-        return np.array([record.label for record in self.records], dtype=np.int64)
 
+def decode(rows: Sequence, log: Callable[[Any], Log], load: Callable, use: Use | None = None) -> list[tuple]:
+    """Rows whose ``path`` can be decoded by ``load``, each with shape and notes; ``log`` of a row gets its error."""
 
-def decode(paths: Sequence[Path], load: Callable[[Path], Any], use: Use | None = None) -> list[Decoded]:
-    """Shape and notes of files that ``load`` decodes, or the error of each; ``use`` gets path and decoded content."""
-
-    def one(path: Path) -> Decoded:
+    def attempt(row) -> tuple[tuple[int, ...], list[str]] | BadInput:
         try:
-            content = load(path)
+            content = load(row.path)
             if use is not None:
-                use(path, content)
+                use(row.path, content)
         except BadInput as error:
             return error
         return content.array.shape, content.notes
 
     # Decoders run without Python's lock; more threads than that only take memory.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(one, paths))
+        outcomes = list(pool.map(attempt, rows))
+    decoded = []
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, BadInput):
+            log(row).add(row.line, None, outcome.reason, outcome.message)
+        else:
+            decoded.append((row, *outcome))
+    return decoded
 
 
-def gathered(notes: Iterable[list[str]]) -> list[str]:
-    """Notes of many images, each kind once with its count."""
-    kinds = Counter(note.partition(" (")[0] for phrases in notes for note in phrases)
-    return [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
+def checked_split(log: Log, split: str, records: list, total: int, notes: list[str], images: list[tuple]) -> Split:
+    """The split of a table of ``total`` rows, each kind of note of its ``images`` once; refused where it is empty."""
+    log.problems.sort(key=lambda problem: (problem.line, problem.reason))
+    if not records:
+        why = f", first of all {log.problems[0].message}" if log.problems else ""
+        raise BadInput("empty_split", f"{log.place.table} leaves no usable image of {total} rows{why}")
+    kinds = Counter(note.partition(" (")[0] for _, _, phrases in images for note in phrases)
+    notes += [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
+    return Split(log.place.root, split, log.place.table, records, log.problems, notes)
 
 
 def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
@@ -123,20 +128,13 @@ def _leave_out(dataset: dict[str, Split], key: Callable[[Any], str | None], reas
         later |= here
 
 
-def check_left(table: Path, records: Sequence, total: int, problems: Sequence[Problem]) -> None:
-    """Refuse a table that leaves no usable image, and name the first reason."""
-    if not records:
-        why = f", first of all {problems[0].message}" if problems else ""
-        raise BadInput("empty_split", f"{table} leaves no usable image of {total} rows{why}")
-
-
 def check_classes(split: Split, what: str) -> None:
     """Refuse a split that lacks images with, or without, what the task is about."""
     if not split.records:
         why = f", last of all {split.problems[-1].message}" if split.problems else ""
         message = f"{split.table} leaves no usable image for the split '{split.split}'{why}: add images"
         raise BadInput("empty_split", message)
-    if len(set(split.labels)) < 2:
-        left = f"no image {'without' if split.labels[0] else 'with'} {what} for the split '{split.split}'"
+    if len({record.label for record in split}) < 2:
+        left = f"no image {'without' if split[0].label else 'with'} {what} for the split '{split.split}'"
         counts = f"{len(split)} usable, {len(split.problems)} problems"
         raise BadInput("one_class", f"{split.table} leaves {left} ({counts}): both classes are needed")

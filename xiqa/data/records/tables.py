@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xiqa.data.names import SPLITS
-from xiqa.errors import BadInput
+from xiqa.errors import BadInput, Problem
 
 # The names of the data set: what everyone else calls validation is "dev" in its files.
 TABLES = {"train": ("train.csv",), "val": ("dev.csv", "val.csv"), "test": ("test.csv",)}
@@ -53,6 +53,26 @@ class Row:
         return " ".join(self.annotation.split())
 
 
+class Log:
+    """Problems of one table; paths in the messages count from the data set's folder."""
+
+    def __init__(self, place: Place):
+        self.place = place
+        self.problems: list[Problem] = []
+
+    def add(self, line: int, name: str | None, reason: str, message: str, status: str = "error") -> None:
+        """Keep a problem of one line; ``name`` is the image where the message does not name it."""
+        where = f"{below(self.place.root, self.place.table)}, line {line}"
+        message = message.replace(f"{self.place.root}{os.sep}", "")
+        text = f"{where}: {name}: {message}" if name else f"{where}: {message}"
+        self.problems.append(Problem(self.place.table, line, reason, text, status))
+
+
+def below(root: Path, path: Path) -> str:
+    """A path as seen from the data set's folder."""
+    return path.relative_to(root).as_posix()
+
+
 def locate(root: str | Path, split: str) -> Place | None:
     """The place of a split below ``root``; None where other splits are there and this one is not.
 
@@ -90,27 +110,27 @@ def _find(root: Path, split: str) -> Place | None:
     return None
 
 
-def read_table(place: Place) -> tuple[list[Row], list[tuple[int, str]], list[str]]:
-    """Rows of an annotation table, damaged rows as (line, what is wrong and what to do), and notes.
+def read_table(place: Place) -> tuple[list[Row], Log, list[str]]:
+    """Rows of an annotation table, the log of its damaged rows, and notes.
 
     Raises ``BadInput``: ``unreadable``, ``empty_split`` (no header), ``missing_column``, ``bad_table`` (quotes that do
     not close).
     """
     text, notes = decoded(place.table)
-    rows, damaged, header = [], [], None
+    rows, log, header = [], Log(place), None
     for line, fields in fields_of(place.table, text):
         if header is None:
             header, (name, annotation) = fields, _columns(place.table, fields)
         elif len(fields) != len(header):
             count = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {len(header)}"
             remedy = "write one comma between image and annotation, also where there is no object"
-            damaged.append((line, f"the row has {count}: {remedy}"))
+            log.add(line, None, "bad_row", f"the row has {count}: {remedy}")
         else:
             rows.append(Row(line, fields[name], fields[annotation], place.image(fields[name])))
     if header is None:
         message = f"{place.table} is empty: it needs the columns image_name and annotation, and images"
         raise BadInput("empty_split", message)
-    return rows, damaged, notes
+    return rows, log, notes
 
 
 def fields_of(table: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
