@@ -82,21 +82,15 @@ def test_voxels_behind_an_extension(tmp_path, scan):
 
 
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_header_that_breaks_off(tmp_path, kind):
-    path = tmp_path / "scan.nii"
-    nib.save(kind(np.arange(60, dtype=np.int16).reshape(3, 4, 5), AFFINE), path)
+def test_a_tiny_volume_ends_within_what_is_read_first(tmp_path, kind):
+    array, path = np.arange(8, dtype=np.uint8).reshape(2, 2, 2), tmp_path / "scan.nii"
+    nib.save(kind(array, AFFINE), path)
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.array, array)
+    assert volume.notes == []
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(BadInput, match="cut short"):
         load_volume(path)
-
-
-@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_tiny_volume_ends_within_what_is_read_first(tmp_path, kind):
-    array = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
-    nib.save(kind(array, AFFINE), tmp_path / "scan.nii")
-    volume = load_volume(tmp_path / "scan.nii")
-    np.testing.assert_array_equal(volume.array, array)
-    assert volume.notes == []
 
 
 def outcome(path):
