@@ -120,12 +120,14 @@ def test_one_class_is_refused(tmp_path, lay_out, entries, split):
     assert f"'{split}'" in str(caught.value)
 
 
-def test_damage_that_leaves_one_class_is_refused(three):
+def test_damage_that_leaves_one_class_or_no_table_is_refused(three):
     root = three()
     for name in ("00009.png", "00011.png"):
         (root / "object-CXR_val" / "images" / name).write_bytes(b"")
     assert len(read_split(root, "val")) == 2
     assert reason_of(read_dataset, root) == "one_class"
+    (root / "object-CXR_test" / "test.csv").write_text("name\n")
+    assert reason_of(read_dataset, root) == "missing_column"
 
 
 def test_an_image_in_two_splits_is_left_out_of_the_earlier_one(three):
@@ -142,20 +144,6 @@ def test_an_image_in_two_splits_is_left_out_of_the_earlier_one(three):
         "object-CXR_train/images/00000.png is the same image as object-CXR_test/images/00012.png (test) "
         "and is left out of train: keep it in one split only"
     )
-
-
-def test_a_damaged_table_of_one_split_is_not_taken_for_a_missing_one(three):
-    root = three()
-    (root / "object-CXR_test" / "test.csv").write_text("name\n")
-    assert reason_of(read_dataset, root) == "missing_column"
-
-
-def test_reading_is_deterministic(three):
-    root = three()
-    (root / "object-CXR_train" / "images" / "00003.png").write_bytes(b"")
-    first, second = read_dataset(root), read_dataset(root)
-    assert first["train"].records == second["train"].records
-    assert first["train"].problems == second["train"].problems
 
 
 def test_notes_of_many_images_are_counted(tmp_path, lay_out, entries, film):

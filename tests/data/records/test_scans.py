@@ -159,12 +159,3 @@ def test_volumes_without_a_row_are_named_and_what_bids_keeps_beside_is_not(table
     ]  # fmt: skip
     assert {(p.reason, p.status) for p in problems} == {("no_row", "warning")}
     assert problems[0].message == "c.nii.gz has no row in scans.tsv and is not used: add one, or move the file away"
-
-
-def test_at_most_ten_are_named(table, tmp_path):
-    table(PLAIN)
-    for k in range(14):
-        (tmp_path / f"{k:02d}.nii").touch()
-    problems = without_row(locate(tmp_path), set())
-    assert len(problems) == 11
-    assert problems[-1].message.startswith("4 more")
