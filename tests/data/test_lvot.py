@@ -93,12 +93,6 @@ def only(split, status="error"):
     return problem
 
 
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
-
-
 def test_a_good_split(four):
     split = read(four)
     assert (stems(split), split.problems) == (["a", "b", "c", "d"], [])
@@ -139,7 +133,7 @@ def test_reading_is_deterministic(whole):
 
 
 class TestList:
-    def test_missing_folder_or_list(self, four, tmp_path):
+    def test_missing_folder_or_list(self, four, tmp_path, reason_of):
         assert reason_of(read_dataset, tmp_path / "nowhere") == "missing"
         assert reason_of(read_dataset, four.root / "labels" / "test.txt") == "not_a_directory"
         for split in ("test", "train"):
@@ -149,7 +143,7 @@ class TestList:
             assert caught.value.reason == "missing_table"
 
     @pytest.mark.parametrize("content", [b"", b"\n  \n\r\n", b"\xef\xbb\xbf"])
-    def test_empty_list(self, four, content):
+    def test_empty_list(self, four, content, reason_of):
         four.listed("test", raw=content)
         assert reason_of(read, four) == "empty_split"
 
@@ -285,30 +279,26 @@ class TestMasks:
         )
         assert stems(split) == ["a", "b", "d"]
 
-    @pytest.mark.parametrize("value", [0, 1, 127])
-    def test_empty_on_a_positive(self, four, value):
-        four.mask("test_segm/c.png", value=value)
-        split = read(four)
-        assert only(split, "warning").reason == "empty_mask"
-        assert f"the largest is {value}" in only(split, "warning").message
-        assert split[2].label == 1
-        assert split[2].mask is None
-
-    def test_not_empty_on_a_negative(self, four):
-        four.mask("test_segm/b.png")
+    @pytest.mark.parametrize(
+        ("name", "content", "reason", "words"),
+        [
+            *(("a", value, "empty_mask", f"the largest is {value}") for value in (0, 1, 127)),
+            ("b", 255, "unexpected_mask", "test_segm/b.png is not empty although the label is 0"),
+            *(("a", content, "bad_mask", "its mask cannot be used (test_segm/a.png")
+              for content in (b"", b"<html>", b"\x89PNG\r\n\x1a\n")),
+        ],
+    )  # fmt: skip
+    def test_a_mask_that_cannot_be_used_is_a_warning(self, four, name, content, reason, words):
         four.mask("test_segm/d.png", value=0)
+        if isinstance(content, int):
+            four.mask(f"test_segm/{name}.png", value=content)
+        else:
+            (four.root / "test_segm" / f"{name}.png").write_bytes(content)
         split = read(four)
-        assert (only(split, "warning").reason, only(split, "warning").line) == ("unexpected_mask", 2)
-        assert (split[1].label, split[1].mask) == (0, None)
-
-    @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\n"])
-    def test_unreadable(self, four, content):
-        (four.root / "test_segm" / "a.png").write_bytes(content)
-        split = read(four)
-        assert only(split, "warning").reason == "bad_mask"
-        assert "images/a.png: its mask cannot be used (test_segm/a.png" in only(split, "warning").message
-        assert len(split) == 4
-        assert split[0].mask is None
+        problem = only(split, "warning")
+        assert (problem.reason, problem.line) == (reason, "abcd".index(name) + 1)
+        assert words in problem.message
+        assert [record.mask is None for record in split] == [name == "a", True, False, True]
 
     def test_jpeg_masks_of_png_frames(self, four):
         path = four.mask("test_segm/a.png")

@@ -46,12 +46,6 @@ def usual(train=8, val=4, test=4):
     ]
 
 
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
-
-
 def scan(root: Path, number: int) -> Path:
     return next(root.rglob(f"*_run-{number}_T1w.nii.gz"))
 
@@ -181,7 +175,7 @@ def test_a_missing_validation_split_is_drawn_by_subject(lay_out):
     assert {record.subject for record in read_dataset(root)["val"]} == val
 
 
-def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out):
+def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out, reason_of):
     root = lay_out(usual())
     text = (root / "scans.tsv").read_text()
     (root / "scans.tsv").write_text(
@@ -191,7 +185,7 @@ def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_train_and_test_are_needed(lay_out, split):
+def test_train_and_test_are_needed(lay_out, split, reason_of):
     assert reason_of(read_dataset, lay_out([row for row in usual() if row[1] != split])) == "missing_split"
 
 

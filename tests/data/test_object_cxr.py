@@ -17,12 +17,6 @@ def three(tmp_path, lay_out, entries):
     return lambda layout="repository": lay_out(tmp_path / "data", rows, layout)
 
 
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
-
-
 def test_the_real_film(real_film):
     split = read_split(real_film, "test")
     assert len(split) == 1
@@ -51,7 +45,7 @@ def test_the_layouts_give_the_same_records(three, layout):
     assert records.table.name == "test.csv"
 
 
-def test_one_split_alone_and_of_one_class(tmp_path, lay_out):
+def test_one_split_alone_and_of_one_class(tmp_path, lay_out, reason_of):
     lay_out(tmp_path, {"test": [("a.png", "1 2 2 9 9")]}, "repository")
     records = read_split(tmp_path / "object-CXR_test", "test")
     assert [record.name for record in records] == ["a.png"]
@@ -105,7 +99,7 @@ def test_a_validation_split_is_drawn_where_only_that_is_missing(tmp_path, lay_ou
     assert dataset["test"].notes == []
 
 
-def test_a_dataset_without_train_or_without_any_evaluation_is_refused(tmp_path, lay_out, entries):
+def test_a_dataset_without_train_or_without_any_evaluation_is_refused(tmp_path, lay_out, entries, reason_of):
     assert reason_of(read_dataset, lay_out(tmp_path / "a", {"test": entries(4)}, "challenge")) == "missing_table"
     assert reason_of(read_dataset, lay_out(tmp_path / "b", {"train": entries(4)}, "challenge")) == "missing_table"
 
@@ -120,7 +114,7 @@ def test_one_class_is_refused(tmp_path, lay_out, entries, split):
     assert f"'{split}'" in str(caught.value)
 
 
-def test_damage_that_leaves_one_class_or_no_table_is_refused(three):
+def test_damage_that_leaves_one_class_or_no_table_is_refused(three, reason_of):
     root = three()
     for name in ("00009.png", "00011.png"):
         (root / "object-CXR_val" / "images" / name).write_bytes(b"")

@@ -93,17 +93,9 @@ def test_a_tiny_volume_ends_within_what_is_read_first(tmp_path, kind):
         load_volume(path)
 
 
-def outcome(path):
-    """The volume, or why there is none; anything else that is raised fails the test."""
-    try:
-        return load_volume(path)
-    except BadInput as error:
-        return error
-
-
 @pytest.mark.parametrize("bit", [0x01, 0x40, 0x80])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_changed_header_is_read_or_refused_and_raises_nothing_else(tmp_path, kind, bit):
+def test_a_changed_header_is_read_or_refused_and_raises_nothing_else(tmp_path, kind, bit, outcome):
     path = tmp_path / "scan.nii"
     array = np.random.default_rng(0).integers(0, 1000, (5, 6, 7)).astype(np.int16)
     nib.save(kind(array, AFFINE), path)

@@ -24,12 +24,6 @@ def table(tmp_path):
     return make
 
 
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
-
-
 def test_rows_of_a_plain_table(table, tmp_path):
     (rows, named, notes), problems, _ = table(
         f"{HEADER}\na/b.nii.gz\tsub-1\ttrain\tartifact\tmotion\tT1w\nc.mnc\t2\tVAL\tClean\tn/a\t\n"
@@ -84,7 +78,7 @@ def test_columns_in_another_order_and_more_of_them(table):
         (HEADER + '\n"a.nii\ts\ttrain\tclean\t\t\nb.nii\ts\ttrain\tclean\t\t\n', "bad_table"),
     ],
 )
-def test_tables_that_cannot_be_read(table, content, reason):
+def test_tables_that_cannot_be_read(table, content, reason, reason_of):
     assert reason_of(table, content) == reason
 
 
@@ -135,7 +129,7 @@ def test_rows_that_contradict_each_other_are_all_left_out(table, other):
     assert all(p.status == "error" for log in logs.values() for p in log.problems)
 
 
-def test_where_the_table_lies(tmp_path):
+def test_where_the_table_lies(tmp_path, reason_of):
     assert reason_of(locate, tmp_path / "none") == "missing"
     assert reason_of(locate, tmp_path) == "missing_table"
     (tmp_path / "file").write_text("")
