@@ -188,7 +188,6 @@ def test_many_voxels_that_are_no_numbers(tmp_path):
     array = values(10, 10, 10, dtype=np.float32)
     array[0, 0, :], array[0, 1, 0] = np.nan, np.inf
     refused(write(tmp_path / "scan.nii", array), "not_finite", "11 of 1000 voxels", "1 %")
-    refused(write(tmp_path / "all.nii", np.full((4, 4, 4), np.nan)), "not_finite")
     # What float32 cannot hold is no number either.
     refused(write(tmp_path / "far.nii", values(dtype=np.float64) * 1e300), "not_finite")
 
@@ -233,7 +232,7 @@ def test_what_is_not_three_dimensional(tmp_path, shape, word):
     refused(path, "not_3d", word, volume=0)
 
 
-def test_slices_over_time_that_the_header_knows_to_be_such(tmp_path):
+def test_slices_over_time_in_three_axes(tmp_path):
     path = write(tmp_path / "cine.nii", values(30, 20, 25), change=lambda header: header.set_xyzt_units(t="sec"))
     refused(path, "not_3d", "slices over time")
     both = write(tmp_path / "t1.nii", values(30, 20, 25), change=lambda header: header.set_xyzt_units("mm", "sec"))
@@ -279,13 +278,9 @@ def test_the_quaternion_serves_where_there_is_no_sform(tmp_path):
 
 def test_complex_values_become_magnitudes(tmp_path):
     array = (values() + 1j * values(seed=1)).astype(np.complex64)
-    for path, content, options in (
-        (tmp_path / "scan.nii", array, {}),
-        (tmp_path / "four.nii.gz", np.stack([array, array / 2], -1), {"volume": 0}),
-    ):
-        volume = load_volume(write(path, content), **options)
-        noted(volume, "complex")
-        np.testing.assert_allclose(volume.array, np.abs(array), rtol=1e-6)
+    volume = load_volume(write(tmp_path / "four.nii.gz", np.stack([array, array / 2], -1)), volume=0)
+    noted(volume, "complex")
+    np.testing.assert_allclose(volume.array, np.abs(array), rtol=1e-6)
 
 
 def test_colours_and_constant_images_are_refused(tmp_path):
@@ -300,15 +295,7 @@ def test_directory_and_missing_file(tmp_path):
     (tmp_path / "folder.nii.gz").mkdir()
     refused(tmp_path / "folder.nii.gz", "directory", "name the volume's file")
     refused(tmp_path / "none.nii.gz", "missing", "does not exist")
-    with pytest.raises(BadInput, match="does not exist"):
-        load_volume(tmp_path / ("x" * 400))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path):
-    path = write(tmp_path / "scan.nii", values())
-    path.chmod(0)
-    refused(path, "unreadable")
+    refused(tmp_path / ("x" * 400), "missing", "does not exist")
 
 
 @pytest.mark.parametrize("packed", [False, True])
