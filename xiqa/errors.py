@@ -8,10 +8,8 @@ from typing import Literal
 class BadInput(ValueError):  # noqa: N818
     """Data that cannot be used.
 
-    Parameters
-    ----------
-    reason : stable snake_case word that programs may rely on, such as ``truncated``.
-    message : one sentence for people: which file, what is wrong with it, what to do.
+    ``reason`` is a stable snake_case word that programs may rely on, such as ``truncated``; ``message`` is one sentence
+    for people: which file, what is wrong with it, what to do.
     """
 
     def __init__(self, reason: str, message: str):
@@ -25,18 +23,10 @@ class BadInput(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of a data set that does not stop the rest.
-
-    Attributes
-    ----------
-    path : the file it concerns.
-    line : line of that file, counted from 1 (a table's header is line 1), or None for the whole file.
-    reason, message : as in ``BadInput``.
-    status : ``error`` where the item was left out, ``warning`` where it was kept.
-    """
+    """One problem of a data set that does not stop the rest; ``reason`` and ``message`` as in ``BadInput``."""
 
     path: Path
-    line: int | None
+    line: int | None  # from 1 (a table's header is line 1); None: the whole file
     reason: str
     message: str
-    status: Literal["warning", "error"] = "error"
+    status: Literal["warning", "error"] = "error"  # error: the item was left out

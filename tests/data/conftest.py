@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xiqa.errors import BadInput
+
 TABLES = {"train": "train.csv", "val": "dev.csv", "test": "test.csv"}
 
 
@@ -48,6 +50,18 @@ def write_layout(root: Path, rows: dict[str, list[tuple[str, str]]], layout: str
 def make_entries(count: int, start: int = 0) -> list[tuple[str, str]]:
     """Names and annotations, every second one with an object."""
     return [(f"{start + k:05d}.png", "0 5 6 20 18" if k % 2 else "") for k in range(count)]
+
+
+@pytest.fixture
+def reason_of():
+    """The function that returns the reason why a call is refused."""
+
+    def refused(function, *arguments):
+        with pytest.raises(BadInput) as caught:
+            function(*arguments)
+        return caught.value.reason
+
+    return refused
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from xiqa.data import mri
 from xiqa.data.files.volumes import load_volume
 from xiqa.data.mri import read_dataset
 from xiqa.errors import BadInput
@@ -47,12 +46,6 @@ def usual(train=8, val=4, test=4):
     ]
 
 
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
-
-
 def scan(root: Path, number: int) -> Path:
     return next(root.rglob(f"*_run-{number}_T1w.nii.gz"))
 
@@ -71,29 +64,21 @@ def test_a_bids_folder_becomes_records(lay_out):
     assert (record.subject, record.label, record.artifact_type, record.contrast) == ("sub-va01", 1, "motion", "T1w")
     assert record.name == "sub-va01/anat/sub-va01_run-9_T1w.nii.gz"
     assert record.path == root / record.name
-    assert dataset["train"].labels.tolist() == [0, 1] * 4
+    assert [record.label for record in dataset["train"]] == [0, 1] * 4
     np.testing.assert_array_equal(load_volume(record.path).array, head(9))
 
 
-def test_every_public_name_is_here():
-    assert {"load_volume", "preprocess", "geometry", "read_dataset", "Volume"} <= set(mri.__all__)
-    assert all(hasattr(mri, name) for name in mri.__all__)
-
-
-def test_use_gets_every_volume_once(lay_out):
-    seen = []
-    dataset = read_dataset(lay_out(usual()), use=lambda path, volume: seen.append((path, volume.array.shape)))
-    assert sorted(seen) == sorted((record.path, (8, 9, 6)) for split in dataset.values() for record in split)
-
-
-def test_an_error_in_use_is_the_scans_own(lay_out):
-    root = lay_out(usual())
+def test_use_gets_every_volume_once_and_an_error_in_it_is_the_scans_own(lay_out):
+    root, volumes = lay_out(usual()), []
 
     def use(path, volume):
         if path == scan(root, 2):
             raise BadInput("constant", f"{path} is flat")
+        volumes.append((path, volume.array.shape))
 
-    assert problems_of(read_dataset(root, use)["train"]) == [(4, "constant", "error")]
+    dataset = read_dataset(root, use)
+    assert sorted(volumes) == sorted((record.path, (8, 9, 6)) for split in dataset.values() for record in split)
+    assert problems_of(dataset["train"]) == [(4, "constant", "error")]
 
 
 def test_damaged_volumes_of_every_kind_never_stop_the_rest(lay_out):
@@ -151,7 +136,10 @@ def test_table_problems_stand_with_their_split(lay_out):
 def test_a_subject_in_two_splits_is_left_out_of_the_earlier(lay_out):
     rows = usual()
     rows += [("te01", "train", "clean"), ("te01", "val", "clean"), ("va00", "train", "artifact")]
-    dataset = read_dataset(lay_out(rows))
+    root = lay_out(rows)
+    # BIDS writes subjects with and without "sub-".
+    (root / "scans.tsv").write_text((root / "scans.tsv").read_text().replace("\tsub-te01\ttrain", "\tte01\ttrain"))
+    dataset = read_dataset(root)
     assert [len(split) for split in dataset.values()] == [8, 4, 4]
     for split, subjects in (("train", ["sub-te01", "sub-va00"]), ("val", ["sub-te01"])):
         problems = dataset[split].problems
@@ -161,14 +149,6 @@ def test_a_subject_in_two_splits_is_left_out_of_the_earlier(lay_out):
             assert f"left out of {split}" in problem.message
             assert problem.status == "error"
     assert not {r.subject for r in dataset["train"]} & {r.subject for r in dataset["test"]}
-
-
-def test_subjects_are_the_same_with_and_without_their_bids_beginning(lay_out):
-    root = lay_out([*usual(), ("te01", "train", "clean")])
-    lines = (root / "scans.tsv").read_text().splitlines()
-    lines[-1] = lines[-1].replace("\tsub-te01", "\tte01")
-    (root / "scans.tsv").write_text("\n".join(lines))
-    assert [p.reason for p in read_dataset(root)["train"].problems] == ["in_two_splits"]
 
 
 def test_a_copied_file_is_left_out_of_the_earlier_split(lay_out):
@@ -186,7 +166,7 @@ def test_a_missing_validation_split_is_drawn_by_subject(lay_out):
     val, train = ({record.subject for record in dataset[name]} for name in ("val", "train"))
     assert (len(val), len(train)) == (4, 28)  # an eighth of the 8 with and of the 24 without an artifact
     assert not val & train
-    assert sorted(dataset["val"].labels) == [0] * 7 + [1]
+    assert sorted(record.label for record in dataset["val"]) == [0] * 7 + [1]
     assert dataset["val"].notes == [
         "no validation split in this folder: 8 images of 4 subjects drawn from train (seed 0)"
     ]
@@ -195,7 +175,7 @@ def test_a_missing_validation_split_is_drawn_by_subject(lay_out):
     assert {record.subject for record in read_dataset(root)["val"]} == val
 
 
-def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out):
+def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out, reason_of):
     root = lay_out(usual())
     text = (root / "scans.tsv").read_text()
     (root / "scans.tsv").write_text(
@@ -205,7 +185,7 @@ def test_a_damaged_validation_split_is_not_taken_for_a_missing_one(lay_out):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_train_and_test_are_needed(lay_out, split):
+def test_train_and_test_are_needed(lay_out, split, reason_of):
     assert reason_of(read_dataset, lay_out([row for row in usual() if row[1] != split])) == "missing_split"
 
 
@@ -225,12 +205,3 @@ def test_a_split_of_unreadable_files_is_refused(lay_out):
     with pytest.raises(BadInput, match="test") as caught:
         read_dataset(root)
     assert caught.value.reason == "empty_split"
-
-
-def test_reading_is_deterministic(lay_out):
-    root = lay_out(usual(40))
-    scan(root, 3).write_bytes(b"")
-    first, second = read_dataset(root), read_dataset(root)
-    for split in first:
-        assert first[split].records == second[split].records
-        assert first[split].problems == second[split].problems

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xiqa.data.object_cxr import read_dataset, read_split
-from xiqa.data.shapes import Shape, parse_annotation
+from xiqa.data.shapes import Shape
 from xiqa.errors import BadInput
 
 LAYOUTS = ["repository", "challenge", "challenge_path"]
@@ -15,12 +15,6 @@ def three(tmp_path, lay_out, entries):
     """A complete data set: 8 + 4 + 4 films."""
     rows = {"train": entries(8), "val": entries(4, 8), "test": entries(4, 12)}
     return lambda layout="repository": lay_out(tmp_path / "data", rows, layout)
-
-
-def reason_of(function, *arguments):
-    with pytest.raises(BadInput) as caught:
-        function(*arguments)
-    return caught.value.reason
 
 
 def test_the_real_film(real_film):
@@ -51,7 +45,7 @@ def test_the_layouts_give_the_same_records(three, layout):
     assert records.table.name == "test.csv"
 
 
-def test_one_split_alone_and_of_one_class(tmp_path, lay_out):
+def test_one_split_alone_and_of_one_class(tmp_path, lay_out, reason_of):
     lay_out(tmp_path, {"test": [("a.png", "1 2 2 9 9")]}, "repository")
     records = read_split(tmp_path / "object-CXR_test", "test")
     assert [record.name for record in records] == ["a.png"]
@@ -59,21 +53,12 @@ def test_one_split_alone_and_of_one_class(tmp_path, lay_out):
     assert reason_of(read_split, tmp_path, "everything") == "unknown_split"
 
 
-def test_shapes_belong_to_this_module_too():
-    assert parse_annotation("0 1 2 3 4")[0].box == (1, 2, 3, 4)
-
-
-@pytest.mark.parametrize("decode", [True, False])
-def test_header_and_decoding_agree_on_good_files(three, decode):
-    records = read_split(three(), "train", decode=decode)
-    assert [(record.name, record.height) for record in records] == [(f"{k:05d}.png", 40) for k in range(8)]
-
-
-def test_use_gets_every_array_once(three, film):
-    seen = {}
-    records = read_split(three(), "train", use=lambda path, array: seen.update({path: array}))
-    assert set(seen) == {record.path for record in records}
-    np.testing.assert_array_equal(seen[records[3].path], film(3).astype(np.float32) / 255)
+def test_use_gets_every_image_once(three, film):
+    images = {}
+    records = read_split(three(), "train", use=lambda path, image: images.update({path: image}))
+    assert [record.name for record in records] == [f"{k:05d}.png" for k in range(8)]
+    assert set(images) == {record.path for record in records}
+    np.testing.assert_array_equal(images[records[3].path].array, film(3).astype(np.float32) / 255)
 
 
 def test_dataset_has_three_splits_in_order(three):
@@ -93,26 +78,19 @@ def test_without_a_test_split_dev_becomes_test(tmp_path, lay_out, entries):
     assert dataset["test"].split == "test"
     assert dataset["test"].notes == ["no test split in this folder: dev.csv serves as test split"]
     # An eighth of each class, since 500 would be more.
-    assert sorted(dataset["val"].labels) == [0, 0, 1, 1]
+    assert sorted(record.label for record in dataset["val"]) == [0, 0, 1, 1]
     assert len(dataset["train"]) == 28
     assert not {record.path for record in dataset["train"]} & {record.path for record in dataset["val"]}
     assert dataset["val"].notes == ["no validation split in this folder: 4 images drawn from train (seed 0)"]
-    again = read_dataset(tmp_path, decode=False)
-    assert [record.name for record in again["val"]] == [record.name for record in dataset["val"]]
-
-
-def test_the_drawn_validation_does_not_hang_on_the_order_of_the_table(tmp_path, lay_out, entries):
-    root = public_torrent(tmp_path, lay_out, entries)
-    before = {record.name for record in read_dataset(root)["val"]}
-    header, *rows = (root / "train.csv").read_text().splitlines()
-    (root / "train.csv").write_text("\n".join([header, *reversed(rows)]))
-    assert {record.name for record in read_dataset(root)["val"]} == before
+    header, *rows = (tmp_path / "train.csv").read_text().splitlines()
+    (tmp_path / "train.csv").write_text("\n".join([header, *reversed(rows)]))
+    assert {record.name for record in read_dataset(tmp_path)["val"]} == {record.name for record in dataset["val"]}
 
 
 def test_at_most_500_of_each_class_are_drawn(monkeypatch, tmp_path, lay_out, entries):
     monkeypatch.setattr("xiqa.data.object_cxr.VALIDATION_PER_CLASS", 1)
     dataset = read_dataset(public_torrent(tmp_path, lay_out, entries))
-    assert sorted(dataset["val"].labels) == [0, 1]
+    assert sorted(record.label for record in dataset["val"]) == [0, 1]
 
 
 def test_a_validation_split_is_drawn_where_only_that_is_missing(tmp_path, lay_out, entries):
@@ -121,7 +99,7 @@ def test_a_validation_split_is_drawn_where_only_that_is_missing(tmp_path, lay_ou
     assert dataset["test"].notes == []
 
 
-def test_a_dataset_without_train_or_without_any_evaluation_is_refused(tmp_path, lay_out, entries):
+def test_a_dataset_without_train_or_without_any_evaluation_is_refused(tmp_path, lay_out, entries, reason_of):
     assert reason_of(read_dataset, lay_out(tmp_path / "a", {"test": entries(4)}, "challenge")) == "missing_table"
     assert reason_of(read_dataset, lay_out(tmp_path / "b", {"train": entries(4)}, "challenge")) == "missing_table"
 
@@ -136,12 +114,14 @@ def test_one_class_is_refused(tmp_path, lay_out, entries, split):
     assert f"'{split}'" in str(caught.value)
 
 
-def test_damage_that_leaves_one_class_is_refused(three):
+def test_damage_that_leaves_one_class_or_no_table_is_refused(three, reason_of):
     root = three()
     for name in ("00009.png", "00011.png"):
         (root / "object-CXR_val" / "images" / name).write_bytes(b"")
     assert len(read_split(root, "val")) == 2
     assert reason_of(read_dataset, root) == "one_class"
+    (root / "object-CXR_test" / "test.csv").write_text("name\n")
+    assert reason_of(read_dataset, root) == "missing_column"
 
 
 def test_an_image_in_two_splits_is_left_out_of_the_earlier_one(three):
@@ -158,20 +138,6 @@ def test_an_image_in_two_splits_is_left_out_of_the_earlier_one(three):
         "object-CXR_train/images/00000.png is the same image as object-CXR_test/images/00012.png (test) "
         "and is left out of train: keep it in one split only"
     )
-
-
-def test_a_damaged_table_of_one_split_is_not_taken_for_a_missing_one(three):
-    root = three()
-    (root / "object-CXR_test" / "test.csv").write_text("name\n")
-    assert reason_of(read_dataset, root) == "missing_column"
-
-
-def test_reading_is_deterministic(three):
-    root = three()
-    (root / "object-CXR_train" / "images" / "00003.png").write_bytes(b"")
-    first, second = read_dataset(root), read_dataset(root)
-    assert first["train"].records == second["train"].records
-    assert first["train"].problems == second["train"].problems
 
 
 def test_notes_of_many_images_are_counted(tmp_path, lay_out, entries, film):

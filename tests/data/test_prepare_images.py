@@ -11,7 +11,7 @@ from xiqa.data.arrays.images import Prepared, _covered
 from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.lvot import read_dataset as read_lvot
 from xiqa.data.object_cxr import read_dataset
-from xiqa.data.prepare_images import prepare
+from xiqa.data.prepare_images import RECORDS, prepare
 from xiqa.data.shapes import Shape
 from xiqa.errors import BadInput
 
@@ -50,9 +50,10 @@ def test_arrays_and_records_stand_in_the_same_order(root, prepared):
         assert set(zip(records["height"], records["width"], strict=True)) == {(40, 48)}
         for image, path in zip(images, records["path"], strict=True):
             np.testing.assert_array_equal(image, resize(load_radiograph(root / path).array, 32))
-    assert list(records.columns) == [
-        "split", "image", "unit", "path", "label", "located", "annotation", "height", "width",
-    ]  # fmt: skip
+        assert list(records["unit"]) == list(records["image"])
+        assert ready.located(name).tolist() == np.flatnonzero(records["label"]).tolist()
+        assert ready.has_truth(name)
+    assert list(records.columns) == RECORDS
 
 
 def test_nothing_depends_on_where_the_data_lie(root, prepared, tmp_path):
@@ -96,9 +97,8 @@ def test_damaged_files_are_left_out_and_listed(root, prepared):
 def test_a_split_of_one_class_stops_and_leaves_no_scratch(root, tmp_path):
     for name in ("00101.png", "00103.png"):
         (root / "dev" / name).unlink()
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(BadInput, match="both classes are needed"):
         prepare(tmp_path, root, 32)
-    assert caught.value.reason == "one_class"
     assert not (tmp_path / "scratch.bin").exists()
 
 
@@ -111,14 +111,11 @@ def test_notes_name_their_split(tmp_path, lay_out, entries):
     assert list(ready.summary()["images"]) == [14, 2, 4]
 
 
-def test_truth_at_the_original_size_is_the_mask_of_the_boxes():
-    for low, high in ((3, 7), (3.5, 7.2), (-4, 2), (30, 99)):
-        box = Shape("rectangle", ((low, 0), (high, 0)))
-        np.testing.assert_array_equal(_covered(low, high, 40, 40), np.flatnonzero(box.mask(1, 40)[0]))
-
-
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 399), st.integers(0, 399))
 def test_truth_is_the_nearest_original_pixel(size, length, low, extent):
+    for edges in ((3, 7), (3.5, 7.2), (-4, 2), (30, 99)):
+        box = Shape("rectangle", tuple((edge, 0) for edge in edges))
+        np.testing.assert_array_equal(_covered(*edges, 40, 40), np.flatnonzero(box.mask(1, 40)[0]))
     low = low % length
     high = min(low + extent, length - 1)
     axis = np.zeros(length, bool)
@@ -138,8 +135,7 @@ def test_truth_is_the_nearest_original_pixel(size, length, low, extent):
 def test_truth_is_the_union_of_boxes(prepared):
     ready = prepared(size=20)
     truth = ready.truth("test", [1, 0, 3])
-    assert truth.shape == (3, 20, 20)
-    assert truth.dtype == bool
+    assert (truth.dtype, truth.shape) == (bool, (3, 20, 20))
     assert not truth[1].any()
     whole = np.zeros((40, 48), bool)
     for rows, columns in ((slice(6, 19), slice(0, 21)), (slice(20, 40), slice(30, 41)), (slice(0, 10), slice(0, 10))):
@@ -199,13 +195,13 @@ def cines(tmp_path, film, encoded):
     return root
 
 
-def prepared_lvot(root, folder, size=20):
+def prepared_lvot(root, folder):
     folder.mkdir()
-    prepare(folder, root, size, "lvot")
+    prepare(folder, root, 20, "lvot")
     return Prepared(folder)
 
 
-def test_lvot_frames_stand_in_the_same_order_with_their_patients(cines, tmp_path):
+def test_lvot_frames_stand_in_the_same_order_with_their_patients_and_masks(cines, tmp_path):
     ready = prepared_lvot(cines, tmp_path / "ready")
     for name, split in read_lvot(cines).items():
         records = ready.records(name)
@@ -216,13 +212,8 @@ def test_lvot_frames_stand_in_the_same_order_with_their_patients(cines, tmp_path
             np.testing.assert_array_equal(image, resize(load_radiograph(cines / path).array, 20))
     assert set(ready.records("test")["unit"]) == {"p3", "p4"}
     assert "test: 2 patients in 4 images, recognised by the folder they lie in" in ready.notes
-
-
-def test_lvot_truth_is_the_mask(cines, tmp_path):
-    ready = prepared_lvot(cines, tmp_path / "ready")
     truth = ready.truth("test", [3, 0, 1])
-    assert truth.dtype == bool
-    assert truth.shape == (3, 20, 20)
+    assert (truth.dtype, truth.shape) == (bool, (3, 20, 20))
     for row, patient in ((0, 4), (2, 3)):
         whole = np.zeros((40, 48), bool)
         whole[8 : 20 + patient, 12:30] = True
@@ -247,11 +238,3 @@ def test_lvot_without_masks_has_no_truth(cines, tmp_path):
     assert ready.summary().to_dict("records")[1] == {
         "split": "val", "images": 2, "units": 1, "positive": 1, "objects": 0, "left out": 0, "warnings": 0,
     }  # fmt: skip
-
-
-def test_every_radiograph_is_a_unit_and_the_positive_ones_are_located(prepared):
-    ready = prepared()
-    records = ready.records("test")
-    assert list(records["unit"]) == list(records["image"])
-    assert ready.located("test").tolist() == np.flatnonzero(records["label"]).tolist()
-    assert ready.has_truth("test")

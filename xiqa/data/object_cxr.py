@@ -10,27 +10,18 @@ from pathlib import Path
 from xiqa.data.files.pictures import Radiograph
 from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.names import SPLITS
-from xiqa.data.records.images import Use, look
-from xiqa.data.records.rows import Log, fits, is_named, parsed, without_duplicates, without_row
-from xiqa.data.records.splits import (
-    Split,
-    check_classes,
-    check_left,
-    draw_validation,
-    gathered,
-    in_threads,
-    leave_out_copies,
-)
-from xiqa.data.records.tables import Place, expected_tables, locate, read_table, split_name
-from xiqa.data.shapes import Shape, annotation_text, parse_annotation
-from xiqa.errors import BadInput
+from xiqa.data.records import splits
+from xiqa.data.records.rows import pictures, unused, usable
+from xiqa.data.records.splits import Split, Use
+from xiqa.data.records.tables import TABLES, Log, Place, Row, below, locate, missing_table, read_table
+from xiqa.data.shapes import Shape, parse_annotation
+from xiqa.errors import BadInput, Problem
 
 __all__ = [
     "Radiograph",
     "Record",
     "Shape",
     "Split",
-    "annotation_text",
     "load_radiograph",
     "parse_annotation",
     "read_dataset",
@@ -42,63 +33,42 @@ VALIDATION_PER_CLASS = 500
 
 @dataclass(frozen=True)
 class Record:
-    """One radiograph with its annotation.
-
-    Attributes
-    ----------
-    path : the image file.
-    shapes : annotated objects in pixels of the image; parts outside the image are kept here and cut off by masks.
-    label : 1 where there is an object, else 0.
-    name, annotation : as they stand in the table.
-    width, height : of the image in pixels, as it is shown.
-    """
+    """One radiograph with its annotation; ``name`` and ``annotation`` as they stand in the table."""
 
     path: Path
-    shapes: tuple[Shape, ...]
-    label: int
+    shapes: tuple[Shape, ...]  # in pixels of the image as it is shown, also where they reach beyond it
+    label: int  # 1 with an object, else 0
     name: str
     annotation: str
     width: int
     height: int
 
 
-def read_split(root: str | Path, split: str, decode: bool = True, use: Use | None = None) -> Split:
-    """Read and check one split.
+def read_split(root: str | Path, split: str, use: Use | None = None) -> Split:
+    """Read and check one split, ``train``, ``val`` (or ``dev``) or ``test``, of a data set in one of the three layouts.
 
-    Parameters
-    ----------
-    root : folder of the data set, in one of the three layouts.
-    split : ``train``, ``val`` (or ``dev``) or ``test``.
-    decode : decode every image, so that damage is detected now; otherwise only its header is read.
-    use : called with path and array (float32 (H, W) in [0, 1]) of every decoded image, from several threads, so that
-        nobody needs to decode it again; also for images whose row turns out to be unusable.
+    ``use`` is called with path and ``Radiograph`` of every decoded image, from several threads, so that nobody needs to
+    decode it again; also for images whose row turns out to be unusable.
 
-    Raises
-    ------
-    BadInput
-        ``unknown_split``, ``missing``, ``not_a_directory``, ``unknown_layout``, ``missing_table``, ``missing_column``,
-        ``bad_table``, ``unreadable``, ``empty_split``.
+    Raises ``BadInput``: ``unknown_split``, ``missing``, ``not_a_directory``, ``unknown_layout``, ``missing_table``,
+    ``missing_column``, ``bad_table``, ``unreadable``, ``empty_split``.
     """
-    split = split_name(split)
+    split = "val" if split == "dev" else split
+    if split not in SPLITS:
+        raise BadInput("unknown_split", f"there is no split '{split}': choose train, val (or dev) or test")
     place = locate(root, split)
     if place is None:
-        raise BadInput(
-            "missing_table", f"{root} has no table of the split '{split}': add {expected_tables(split)}, with images"
-        )
-    return _read(place, split, decode, use)
+        raise missing_table(root, split)
+    return _read(place, split, use)
 
 
-def read_dataset(root: str | Path, decode: bool = True, use: Use | None = None) -> dict[str, Split]:
-    """Read train, validation and test split; parameters as in ``read_split``.
+def read_dataset(root: str | Path, use: Use | None = None) -> dict[str, Split]:
+    """Read train, validation and test split; ``use`` and errors as in ``read_split``.
 
     Without a test split (the public torrent has none) the validation split becomes the test split. Without a validation
     split, 500 images of each class, at most an eighth of the class, are drawn from train with a fixed seed. An image
-    whose content stands in two splits is left out of the earlier one of train, val, test.
-
-    Raises
-    ------
-    BadInput
-        As ``read_split``, and ``one_class`` where a split lacks images with, or without, objects.
+    whose content stands in two splits is left out of the earlier one of train, val, test. Raises ``BadInput`` also with
+    ``one_class`` where a split lacks images with, or without, objects.
     """
     places = {split: locate(root, split) for split in SPLITS}
     promoted = places["test"] is None and places["val"] is not None
@@ -106,41 +76,59 @@ def read_dataset(root: str | Path, decode: bool = True, use: Use | None = None) 
         places["test"], places["val"] = places["val"], None
     for split in ("train", "test"):
         if places[split] is None:
-            raise BadInput(
-                "missing_table", f"{root} has no table of the split '{split}': add {expected_tables(split)}, and images"
-            )
-    dataset = {split: _read(place, split, decode, use) for split, place in places.items() if place is not None}
+            raise missing_table(root, split)
+    dataset = {split: _read(place, split, use) for split, place in places.items() if place is not None}
     if promoted:
         dataset["test"].notes.append(f"no test split in this folder: {dataset['test'].table.name} serves as test split")
     if "val" not in dataset:
-        dataset["val"] = draw_validation(dataset["train"], "name", VALIDATION_PER_CLASS)
+        dataset["val"] = splits.draw_validation(dataset["train"], "name", VALIDATION_PER_CLASS)
     dataset = {split: dataset[split] for split in SPLITS}
-    leave_out_copies(dataset)
+    splits.leave_out_copies(dataset)
     for split in dataset.values():
-        check_classes(split, "foreign objects")
+        splits.check_classes(split, "foreign objects")
     return dataset
 
 
-def _read(place: Place, split: str, decode: bool, use: Use | None) -> Split:
-    rows, damaged, notes = read_table(place.table)
-    total = len(rows) + len(damaged)
-    log = Log(place)
-    for line, message in damaged:
-        log.add(line, None, "bad_row", message)
-    paths = {row.line: place.image(row.name) for row in rows}
-    orphans = without_row(place, set(paths.values()))
-    rows = [row for row in rows if is_named(row, paths, log)]
-    rows = parsed(without_duplicates(rows, lambda row: paths[row.line], lambda _: log), log)
-    seen = in_threads(lambda path: look(path, decode, use), [paths[row.line] for row, _ in rows])
-    records = []
-    for (row, shapes), image in zip(rows, seen, strict=True):
-        if isinstance(image, BadInput):
-            log.add(row.line, None, image.reason, image.message)
-        elif fits(row, shapes, *image[:2], log):
-            height, width, _ = image
-            path = paths[row.line]
-            records.append(Record(path, tuple(shapes), int(bool(shapes)), row.name, row.annotation, width, height))
-    problems = sorted(log.problems, key=lambda problem: (problem.line, problem.reason)) + orphans
-    check_left(place.table, records, total, problems if log.problems else [])
-    notes += gathered(image[2] for image in seen if not isinstance(image, BadInput))
-    return Split(place.root, split, place.table, records, problems, notes)
+def _read(place: Place, split: str, use: Use | None) -> Split:
+    rows, log, notes = read_table(place)
+    total = len(rows) + len(log.problems)
+    orphans = _without_row(place, {row.path for row in rows})
+    shapes_of = {}
+    for row in usable(rows, log):
+        try:
+            shapes_of[row] = tuple(parse_annotation(row.annotation))
+        except BadInput as error:
+            log.add(row.line, row.name, error.reason, error.message)
+    images, records = splits.decode(list(shapes_of), lambda _: log, load_radiograph, use), []
+    for row, (height, width), _ in images:
+        shapes = shapes_of[row]
+        if _fits(row, shapes, height, width, log):
+            records.append(Record(row.path, shapes, int(bool(shapes)), row.name, row.annotation, width, height))
+    checked = splits.checked_split(log, split, records, total, notes, images)
+    checked.problems += orphans
+    return checked
+
+
+def _fits(row: Row, shapes: tuple[Shape, ...], height: int, width: int, log: Log) -> bool:
+    """Whether every shape has at least a part in the image; a shape that reaches beyond it is a warning."""
+    for number, shape in enumerate(shapes, 1):
+        x1, y1, x2, y2 = shape.box
+        what = f"object {number} with the box {x1:g} {y1:g} {x2:g} {y2:g}"
+        if x2 < 0 or y2 < 0 or x1 > width - 1 or y1 > height - 1:
+            message = f"{what} lies outside the image of {width} x {height} pixels: write pixels of this file"
+            log.add(row.line, row.name, "outside_image", message)
+            return False
+        # An edge drawn at the outer border of the last pixel is no problem.
+        if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
+            message = f"{what} reaches beyond the image of {width} x {height} pixels and is cut off there: check it"
+            log.add(row.line, row.name, "partly_outside", message, "warning")
+    return True
+
+
+def _without_row(place: Place, named: set[Path | None]) -> list[Problem]:
+    """Images in a folder that belongs to this split alone, and that its table does not name."""
+    beside = [name for names in TABLES.values() for name in names if (place.table.parent / name).is_file()]
+    if place.images == place.table.parent or (place.images.name == "images" and len(beside) > 1):
+        return []
+    paths = [path for path in pictures(place.images) if path not in named]
+    return unused(place, paths, f"row in {below(place.root, place.table)}")

@@ -1,7 +1,6 @@
 """Prepare pictures: resized, in one array a split, with their records.
 
-Whole numbers stand at pixel centres and the outer edges of original and resized picture coincide, as in bilinear
-resampling. `xiqa.data.arrays.grids.to_original` maps a peak of a prepared image to pixels of the original.
+`xiqa.data.arrays.grids.to_original` maps a peak of a prepared image to pixels of the original.
 """
 
 from pathlib import Path
@@ -26,20 +25,18 @@ def prepare(folder: Path, root: Path, size: int, dataset: str = "object_cxr") ->
 
     Writes ``train.npy``, ``val.npy``, ``test.npy`` (uint8 (N, size, size)), ``records.csv`` (rows in the same order,
     paths below ``root``), ``problems.csv`` and ``notes.txt``; where ground truth is masks also ``train_masks.npy`` and
-    so on, bits packed to uint8 (N, ceil(size * size / 8)).
-
-    Parameters
-    ----------
-    dataset : ``object_cxr`` or ``lvot``: whose reader reads ``root``. Errors as its ``read_dataset``.
+    so on, bits packed to uint8 (N, ceil(size * size / 8)). ``dataset``, ``object_cxr`` or ``lvot``, names the reader of
+    ``root``; errors as its ``read_dataset``.
     """
     folder = Path(folder)
     with Scratch(folder / "scratch.bin", (size, size), np.uint8) as scratch:
-        splits = READERS[dataset](root, use=lambda path, array: scratch.add(path, resize(array, size)))
+        splits = READERS[dataset](root, use=lambda path, image: scratch.add(path, resize(image.array, size)))
         for name, split in splits.items():
             scratch.write(folder / f"{name}.npy", [record.path for record in split])
             if dataset == "lvot":
                 _write_masks(folder / f"{name}_masks.npy", split, size)
-    write_frame(pd.DataFrame(_record_rows(splits), columns=RECORDS), folder / "records.csv")
+    rows = [_record_row(name, record, split.root) for name, split in splits.items() for record in split]
+    write_frame(pd.DataFrame(rows, columns=RECORDS), folder / "records.csv")
     write_findings(folder, splits)
 
 
@@ -52,18 +49,10 @@ def _write_masks(path: Path, split: Split, size: int) -> None:
     packed.flush()
 
 
-def _record_rows(dataset: dict[str, Split]) -> list[tuple]:
-    return [
-        (name, record.name, unit, record.path.relative_to(split.root).as_posix(), record.label, located, annotation,
-         record.height, record.width)
-        for name, split in dataset.items()
-        for record in split
-        for unit, located, annotation in [_truth_of(record)]
-    ]  # fmt: skip
-
-
-def _truth_of(record: object_cxr.Record | lvot.Record) -> tuple[str, int, str]:
-    """Independent unit, whether ground truth locates the object, and the annotation."""
+def _record_row(split: str, record: object_cxr.Record | lvot.Record, root: Path) -> tuple:
     if isinstance(record, lvot.Record):
-        return record.patient, int(record.mask is not None), ""
-    return record.name, record.label, record.annotation
+        unit, located, annotation = record.patient, int(record.mask is not None), ""
+    else:
+        unit, located, annotation = record.name, record.label, record.annotation
+    path = record.path.relative_to(root).as_posix()
+    return split, record.name, unit, path, record.label, located, annotation, record.height, record.width

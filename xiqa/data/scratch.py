@@ -1,6 +1,5 @@
 """What the two preparations write alike: arrays in the order of the records, problems and notes."""
 
-import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +15,9 @@ from xiqa.store.files import write_bytes, write_frame
 
 
 class Scratch:
-    """A file of arrays in the order of their decoding, since only later is it clear which of them a split keeps.
+    """A file of arrays of one shape in the order of their decoding, since which of them a split keeps is clear later.
 
-    Parameters
-    ----------
-    path : the file, deleted at the end.
-    shape, dtype : of one array.
+    The file is deleted at the end.
     """
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike):
@@ -46,23 +42,20 @@ class Scratch:
     def write(self, path: Path, order: Sequence[Path]) -> None:
         """Write the arrays of these files as one array (N, *shape) in NumPy's format, one at a time."""
         self.handle.flush()
+        arrays = np.memmap(self.path, self.dtype, "r", shape=(len(self.places), *self.shape))
         out = open_memmap(path, mode="w+", dtype=self.dtype, shape=(len(order), *self.shape))
-        size = math.prod(self.shape)
-        with open(self.path, "rb") as handle:
-            for row, file in enumerate(order):
-                handle.seek(self.places[file] * size * self.dtype.itemsize)
-                out[row] = np.fromfile(handle, self.dtype, size).reshape(self.shape)
+        for row, file in enumerate(order):
+            out[row] = arrays[self.places[file]]
         out.flush()
 
 
 def write_findings(folder: Path, dataset: dict[str, Split]) -> None:
     """Write ``problems.csv`` and ``notes.txt`` of a data set, paths below its folder."""
-    rows = [
-        (name, problem.path.relative_to(split.root).as_posix(), problem.line or "", problem.reason, problem.status,
-         problem.message)
-        for name, split in dataset.items()
-        for problem in split.problems
-    ]  # fmt: skip
+    rows = []
+    for name, split in dataset.items():
+        for problem in split.problems:
+            path = problem.path.relative_to(split.root).as_posix()
+            rows.append((name, path, problem.line or "", problem.reason, problem.status, problem.message))
     write_frame(pd.DataFrame(rows, columns=PROBLEMS), folder / "problems.csv")
     notes = [f"{name}: {note}" for name, split in dataset.items() for note in split.notes]
     write_bytes(folder / "notes.txt", "".join(f"{note}\n" for note in notes).encode())

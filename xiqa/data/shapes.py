@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from xiqa.errors import BadInput
 
 KINDS = {"0": "rectangle", "1": "ellipse", "2": "polygon"}
-CODES = {kind: code for code, kind in KINDS.items()}
 # Distance below which two computed points are the same, in pixels.
 SAME = 1e-9
 
@@ -23,11 +22,8 @@ SAME = 1e-9
 class Shape:
     """One annotated object.
 
-    Attributes
-    ----------
-    kind : ``rectangle``, ``ellipse`` or ``polygon``.
-    points : corners (x, y); for rectangle and ellipse the upper left and the lower right corner of the bounding box,
-        for a polygon three corners or more, closed without repeating the first.
+    ``points`` are corners (x, y): of a rectangle or an ellipse the upper left and the lower right one of its bounding
+    box; of a polygon three or more, closed without repeating the first.
     """
 
     kind: Literal["rectangle", "ellipse", "polygon"]
@@ -61,8 +57,8 @@ class Shape:
         """
         mask = np.zeros((height, width), dtype=bool)
         x1, y1, x2, y2 = self.box
-        left, right = _clip(math.ceil(x1), width), _clip(math.floor(x2) + 1, width)
-        top, bottom = _clip(math.ceil(y1), height), _clip(math.floor(y2) + 1, height)
+        left, right = max(math.ceil(x1), 0), min(math.floor(x2) + 1, width)
+        top, bottom = max(math.ceil(y1), 0), min(math.floor(y2) + 1, height)
         if left < right and top < bottom:
             mask[top:bottom, left:right] = self.contains(np.arange(left, right), np.arange(top, bottom)[:, None])
         return mask
@@ -74,10 +70,6 @@ class Shape:
     def moved(self, dx: float, dy: float) -> "Shape":
         """The shape moved by ``dx`` to the right and ``dy`` downwards, in pixels."""
         return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
-
-
-def _clip(value: int, limit: int) -> int:
-    return max(0, min(value, limit))
 
 
 def _in_ellipse(x: NDArray, y: NDArray, box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
@@ -104,13 +96,8 @@ def parse_annotation(text: str | float | None) -> list[Shape]:
     """Shapes of one annotation cell: ``TYPE x1 y1 x2 y2 ...`` separated by ``;``, TYPE 0, 1 or 2.
 
     Empty text, None and NaN (what pandas makes of an empty cell) mean no object. Repeated spaces and a trailing ``;``
-    are tolerated.
-
-    Raises
-    ------
-    BadInput
-        ``unknown_shape``, ``not_a_number``, ``not_finite``, ``odd_coordinates``, ``wrong_count``, ``too_few_points`` or
-        ``reversed_box``.
+    are tolerated. Raises ``BadInput``: ``unknown_shape``, ``not_a_number``, ``not_finite``, ``odd_coordinates``,
+    ``wrong_count``, ``too_few_points`` or ``reversed_box``.
     """
     if text is None or (isinstance(text, float) and math.isnan(text)) or str(text).strip().lower() == "nan":
         return []
@@ -118,48 +105,28 @@ def parse_annotation(text: str | float | None) -> list[Shape]:
     return [_parse_shape(words) for words in pieces if words]
 
 
-def annotation_text(shapes: list[Shape]) -> str:
-    """The cell that ``parse_annotation`` reads as these shapes."""
-    return ";".join(
-        " ".join([CODES[shape.kind], *(_number_text(value) for point in shape.points for value in point)])
-        for shape in shapes
-    )
-
-
-def _number_text(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
 def _parse_shape(words: list[str]) -> Shape:
     shown = " ".join(words[:9]) + (" ..." if len(words) > 9 else "")
     kind = KINDS.get(words[0])
     if kind is None:
-        raise BadInput(
-            "unknown_shape",
-            f"'{shown}' begins with the unknown shape type '{words[0]}': "
-            "write 0 (rectangle), 1 (ellipse) or 2 (polygon) first",
-        )
+        remedy = "write 0 (rectangle), 1 (ellipse) or 2 (polygon) first"
+        raise BadInput("unknown_shape", f"'{shown}' begins with the unknown shape type '{words[0]}': {remedy}")
     values = [_parse_number(word, shown) for word in words[1:]]
     if len(values) % 2:
-        raise BadInput(
-            "odd_coordinates", f"'{shown}' has {len(values)} coordinates, an odd number: write x and y for every point"
-        )
+        message = f"'{shown}' has {len(values)} coordinates, an odd number: write x and y for every point"
+        raise BadInput("odd_coordinates", message)
     points = tuple(zip(values[::2], values[1::2], strict=True))
     if kind == "polygon":
         if len(points) < 3:
             raise BadInput("too_few_points", f"'{shown}' is a polygon of {len(points)} points: it needs at least three")
         return Shape(kind, points)
     if len(points) != 2:
-        raise BadInput(
-            "wrong_count", f"'{shown}' has {len(values)} coordinates: a {kind} takes four, x1 y1 x2 y2 of its box"
-        )
+        message = f"'{shown}' has {len(values)} coordinates: a {kind} takes four, x1 y1 x2 y2 of its box"
+        raise BadInput("wrong_count", message)
     (x1, y1), (x2, y2) = points
     if x2 < x1 or y2 < y1:
-        raise BadInput(
-            "reversed_box",
-            f"'{shown}' has its corners the wrong way round: "
-            "write the upper left corner first, then the lower right one (x1 <= x2, y1 <= y2)",
-        )
+        remedy = "write the upper left corner first, then the lower right one (x1 <= x2, y1 <= y2)"
+        raise BadInput("reversed_box", f"'{shown}' has its corners the wrong way round: {remedy}")
     return Shape(kind, points)
 
 
@@ -167,9 +134,8 @@ def _parse_number(word: str, shown: str) -> float:
     try:
         value = float(word.replace("_", "?"))  # Python would read 1_0 as ten
     except ValueError:
-        raise BadInput(
-            "not_a_number", f"'{shown}' holds '{word}', which is not a number: write coordinates in pixels"
-        ) from None
+        message = f"'{shown}' holds '{word}', which is not a number: write coordinates in pixels"
+        raise BadInput("not_a_number", message) from None
     if not math.isfinite(value):
         raise BadInput("not_finite", f"'{shown}' holds the coordinate '{word}': write a finite number of pixels")
     return value

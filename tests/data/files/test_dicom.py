@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
-from xiqa.data.files.radiographs import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.errors import BadInput
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -56,7 +56,6 @@ def test_eight_bits_without_a_window_are_divided_by_255(save, film, syntax, name
     np.testing.assert_array_equal(radiograph.array, film().astype(np.float32) / 255)
     assert radiograph.array.dtype == np.float32
     assert radiograph.notes == []
-    assert radiograph_size(path) == (40, 48)
 
 
 def test_big_endian(tmp_path, film):
@@ -71,9 +70,6 @@ def test_sixteen_bits_rescaled(save, film):
     radiograph = load_radiograph(path)
     np.testing.assert_allclose(radiograph.array, film() / 255, atol=1e-6)
     assert radiograph.notes == ["more than 8 bits, scaled from its own range (-1400 to 130)"]
-
-
-def test_a_negative_slope_turns_grey_round(save, film):
     path = save(film().astype(np.uint16), RescaleSlope="-1", RescaleIntercept="255")
     np.testing.assert_allclose(load_radiograph(path).array, 1 - film() / 255, atol=1e-6)
 
@@ -120,20 +116,16 @@ def test_what_cannot_be_used(save, film):
     assert reason_of(save(np.full((40, 40), 9, np.uint16))) == "constant"
     assert reason_of(save(film()[:20])) == "too_small"
     assert reason_of(save(film(), Rows=60_000, Columns=60_000)) == "too_large"
-    path = save(film(), Rows=50_000, Columns=1_000)
-    assert reason_of(path) == "truncated"
-    empty = save(film())
-    empty.write_bytes(b"")
-    assert reason_of(empty) == "empty_file"
+    assert reason_of(save(film(), Rows=50_000, Columns=1_000)) == "truncated"
 
 
 def test_a_compression_without_decoder_is_named(tmp_path, film):
     data = dataset(film(), JPEGLSLossless)
     data.PixelData = pydicom.encaps.encapsulate([b"1234"])
     data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    assert reason_of(tmp_path / "a.dcm") == "unsupported_transfer_syntax"
-    with pytest.raises(BadInput, match="JPEG-LS"):
+    with pytest.raises(BadInput, match=r"a\.dcm is stored .*JPEG-LS.*: export it uncompressed") as caught:
         load_radiograph(tmp_path / "a.dcm")
+    assert caught.value.reason == "unsupported_transfer_syntax"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9, 0.99])
@@ -152,6 +144,5 @@ def test_damaged_files_never_raise_anything_else(save, film):
         for place in generator.integers(128, 700, 5):
             damaged[place] = generator.integers(256)
         path.write_bytes(damaged)
-        for read in (load_radiograph, radiograph_size):
-            with contextlib.suppress(BadInput):
-                read(path)
+        with contextlib.suppress(BadInput):
+            load_radiograph(path)

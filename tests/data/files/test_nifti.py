@@ -82,34 +82,20 @@ def test_voxels_behind_an_extension(tmp_path, scan):
 
 
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_header_that_breaks_off(tmp_path, kind):
-    path = tmp_path / "scan.nii"
-    nib.save(kind(np.arange(60, dtype=np.int16).reshape(3, 4, 5), AFFINE), path)
+def test_a_tiny_volume_ends_within_what_is_read_first(tmp_path, kind):
+    array, path = np.arange(8, dtype=np.uint8).reshape(2, 2, 2), tmp_path / "scan.nii"
+    nib.save(kind(array, AFFINE), path)
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.array, array)
+    assert volume.notes == []
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(BadInput, match="cut short"):
         load_volume(path)
 
 
-@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_tiny_volume_ends_within_what_is_read_first(tmp_path, kind):
-    array = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
-    nib.save(kind(array, AFFINE), tmp_path / "scan.nii")
-    volume = load_volume(tmp_path / "scan.nii")
-    np.testing.assert_array_equal(volume.array, array)
-    assert volume.notes == []
-
-
-def outcome(path):
-    """The volume, or why there is none; anything else that is raised fails the test."""
-    try:
-        return load_volume(path)
-    except BadInput as error:
-        return error
-
-
 @pytest.mark.parametrize("bit", [0x01, 0x40, 0x80])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_a_changed_header_is_read_or_refused_and_raises_nothing_else(tmp_path, kind, bit):
+def test_a_changed_header_is_read_or_refused_and_raises_nothing_else(tmp_path, kind, bit, outcome):
     path = tmp_path / "scan.nii"
     array = np.random.default_rng(0).integers(0, 1000, (5, 6, 7)).astype(np.int16)
     nib.save(kind(array, AFFINE), path)

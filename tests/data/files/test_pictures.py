@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from xiqa.data.files.radiographs import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.errors import BadInput
 
 
@@ -25,19 +25,15 @@ def saved(path, picture, **options):
     return path
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
-def test_eight_bit_grey_is_divided_by_255(tmp_path, film, suffix):
-    path = saved(tmp_path / f"a.{suffix}", Image.fromarray(film()))
-    radiograph = load_radiograph(path)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "jpg"])
+def test_eight_bit_grey_is_divided_by_255(tmp_path, film, suffix, mode):
+    radiograph = load_radiograph(saved(tmp_path / f"a.{suffix}", Image.fromarray(film()).convert(mode), quality=95))
     assert radiograph.array.dtype == np.float32
-    np.testing.assert_array_equal(radiograph.array, film().astype(np.float32) / 255)
-    assert radiograph.notes == []
-    assert radiograph_size(path) == (40, 48)
-
-
-def test_jpeg(tmp_path, film):
-    radiograph = load_radiograph(saved(tmp_path / "a.jpg", Image.fromarray(film()), quality=95))
-    assert np.abs(radiograph.array - film() / 255).mean() < 0.02
+    if suffix == "jpg":
+        assert np.abs(radiograph.array - film() / 255).mean() < 0.02
+    else:
+        np.testing.assert_array_equal(radiograph.array, film().astype(np.float32) / 255)
     assert radiograph.notes == []
 
 
@@ -63,12 +59,6 @@ def test_floating_point_tiff_and_its_nan(tmp_path, film):
     assert reason_of(saved(tmp_path / "b.tif", Image.fromarray(values))) == "not_finite"
 
 
-def test_rgb_of_equal_channels_is_the_grey_picture(tmp_path, film):
-    radiograph = load_radiograph(saved(tmp_path / "a.png", Image.fromarray(film()).convert("RGB")))
-    np.testing.assert_array_equal(radiograph.array, film().astype(np.float32) / 255)
-    assert radiograph.notes == []
-
-
 def test_colours_become_luma_and_a_note(tmp_path, film):
     colour = np.stack([film(0), film(1), film(2)], axis=-1)
     radiograph = load_radiograph(saved(tmp_path / "a.png", Image.fromarray(colour)))
@@ -88,7 +78,11 @@ def test_transparency_is_laid_on_black(tmp_path, film):
         assert radiograph.notes == ["transparency, laid on black"]
 
 
-def test_palette_is_looked_up(tmp_path, film):
+def test_one_bit_and_palette(tmp_path, film):
+    radiograph = load_radiograph(saved(tmp_path / "b.png", Image.fromarray(film() > 99)))
+    np.testing.assert_array_equal(radiograph.array, film() > 99)
+    assert radiograph.notes == ["1 bit, black and white only"]
+
     picture = Image.fromarray(film(), mode="L").convert("P")
     picture.putpalette([value for k in range(256) for value in (255 - k,) * 3])
     radiograph = load_radiograph(saved(tmp_path / "a.png", picture))
@@ -102,12 +96,6 @@ def test_cmyk(tmp_path, film):
         radiograph = load_radiograph(path)
         assert np.abs(radiograph.array - film() / 255).mean() < 0.02
         assert radiograph.notes[0] == "CMYK, turned to RGB without a colour profile"
-
-
-def test_one_bit(tmp_path, film):
-    radiograph = load_radiograph(saved(tmp_path / "a.png", Image.fromarray(film() > 99)))
-    np.testing.assert_array_equal(radiograph.array, film() > 99)
-    assert radiograph.notes == ["1 bit, black and white only"]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -124,7 +112,6 @@ def test_exif_orientation_turns_the_picture_as_viewers_do(tmp_path, film, suffix
     path = saved(tmp_path / f"a.{suffix}", Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
     radiograph = load_radiograph(path)
     np.testing.assert_array_equal(radiograph.array, upright.astype(np.float32) / 255)
-    assert radiograph_size(path) == upright.shape
     assert radiograph.notes == ([f"turned upright by its EXIF orientation ({orientation})"] if orientation > 1 else [])
 
 
@@ -158,7 +145,8 @@ def test_not_an_image(tmp_path, content, suffix):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.98])
-def test_a_file_cut_short_is_never_half_grey(tmp_path, film, encoded, kind, share):
+def test_a_file_cut_short_is_never_half_grey(tmp_path, film, encoded, kind, share, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as another library may have set it
     content = encoded(film(height=200, width=200), kind)
     path = tmp_path / f"a.{kind.lower()}"
     path.write_bytes(content[: int(len(content) * share)])
@@ -178,14 +166,6 @@ def test_a_jpeg_of_an_unfinished_torrent_ends_in_zeros(tmp_path, encoded):
     assert load_radiograph(path).array.shape == (200, 200)
 
 
-def test_a_truncated_jpeg_stays_an_error_where_another_library_allowed_it(tmp_path, film, encoded, monkeypatch):
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    content = encoded(film(height=200, width=200), "JPEG")
-    path = tmp_path / "a.jpg"
-    path.write_bytes(content[: len(content) // 2])
-    assert reason_of(path) == "truncated"
-
-
 def test_every_flipped_byte_of_a_png_is_noticed(tmp_path, film, encoded):
     content = encoded(film(), "PNG")
     path = tmp_path / "a.png"
@@ -197,15 +177,12 @@ def test_every_flipped_byte_of_a_png_is_noticed(tmp_path, film, encoded):
     assert reason_of(path) == "bad_crc"
 
 
-def test_too_small(tmp_path, film):
+def test_too_small_and_constant(tmp_path, film):
+    for dtype in (np.uint8, np.uint16):
+        assert reason_of(saved(tmp_path / "d.png", Image.fromarray(np.full((40, 40), 77, dtype)))) == "constant"
     assert reason_of(saved(tmp_path / "a.png", Image.fromarray(film()[:1, :1]))) == "too_small"
     assert reason_of(saved(tmp_path / "b.png", Image.fromarray(film()[:31]))) == "too_small"
     assert load_radiograph(saved(tmp_path / "c.png", Image.fromarray(film()[:32]))).array.shape == (32, 48)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_constant(tmp_path, dtype):
-    assert reason_of(saved(tmp_path / "a.png", Image.fromarray(np.full((40, 40), 77, dtype)))) == "constant"
 
 
 @pytest.mark.parametrize(("width", "height"), [(60_000, 50_000), (11_000, 10_000)])
@@ -220,9 +197,8 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, width, height
     with pytest.raises(BadInput) as caught:
         load_radiograph(path)
     assert caught.value.reason == "too_large"
+    assert "declares" in str(caught.value)
     assert f"{width} x {height}" in str(caught.value) or f"{width * height:,}" in str(caught.value)
-    with pytest.raises(BadInput, match="declares"):
-        radiograph_size(path)
 
 
 def test_several_pictures_in_one_file(tmp_path, film):
@@ -233,7 +209,7 @@ def test_several_pictures_in_one_file(tmp_path, film):
     assert load_radiograph(phone).array.shape == (40, 48)
 
 
-def test_other_picture_formats_are_named(tmp_path, film):
+def test_other_picture_formats_are_refused(tmp_path, film):
     assert reason_of(saved(tmp_path / "a.gif", Image.fromarray(film()))) == "unsupported"
     assert reason_of(saved(tmp_path / "a.png", Image.fromarray(film()), format="WEBP")) == "unsupported"
 
@@ -249,9 +225,8 @@ def test_damaged_headers_never_raise_anything_else(tmp_path, film, encoded):
             for place in generator.integers(0, min(len(content), 400), 4):
                 damaged[place] = generator.integers(256)
             path.write_bytes(damaged)
-            for read in (load_radiograph, radiograph_size):
-                with contextlib.suppress(BadInput):
-                    read(path)
+            with contextlib.suppress(BadInput):
+                load_radiograph(path)
 
 
 def test_the_real_film(real_film):

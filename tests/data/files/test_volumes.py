@@ -1,5 +1,4 @@
 import gzip
-import io
 import itertools
 import os
 import tracemalloc
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa.data.files.stored import copy, drain
 from xiqa.data.files.volumes import is_volume, load_volume
 from xiqa.data.geometry import Volume
 from xiqa.errors import BadInput
@@ -51,14 +49,6 @@ def refused(path, reason, *words, **options):
     return message
 
 
-def outcome(path):
-    """The volume, or why there is none; anything else that is raised fails the test."""
-    try:
-        return load_volume(path)
-    except BadInput as error:
-        return error
-
-
 def noted(volume: Volume, *reasons):
     assert [note.partition(": ")[0] for note in volume.notes] == list(reasons)
 
@@ -75,13 +65,6 @@ def test_every_common_kind_of_file_gives_its_numbers(tmp_path, kind, name, dtype
     np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-6)
     noted(volume)
     assert volume.oriented
-
-
-def test_a_big_endian_header_is_read(tmp_path):
-    image = nib.Nifti1Image(values(), AFFINE, header=nib.Nifti1Header(endianness=">"))
-    nib.save(image, tmp_path / "scan.nii")
-    assert (tmp_path / "scan.nii").read_bytes()[:4] == b"\0\0\x01\x5c"
-    np.testing.assert_array_equal(load_volume(tmp_path / "scan.nii").array, values())
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -116,7 +99,11 @@ def test_every_voxel_keeps_its_place_in_millimetres(tmp_path_factory, angles, fl
     assert (np.diag(volume.affine)[:3] > 0).sum() >= 1  # the closest axes, not always all positive on the diagonal
 
 
-def test_scale_factors_are_applied(tmp_path):
+def test_a_big_endian_header_and_scale_factors_are_applied(tmp_path):
+    path = tmp_path / "big.nii"
+    nib.save(nib.Nifti1Image(values(), AFFINE, header=nib.Nifti1Header(endianness=">")), path)
+    assert path.read_bytes()[:4] == b"\0\0\x01\x5c"
+    np.testing.assert_array_equal(load_volume(path).array, values())
     path = write(tmp_path / "scan.nii", values(), change=lambda header: header.set_slope_inter(0.5, -3))
     # nibabel writes its own factors for what it is given; these are put into the file itself.
     edited(path, 112, np.array([0.25, -3], "<f4").tobytes())
@@ -130,23 +117,16 @@ def test_scale_factors_are_applied(tmp_path):
 # Every row of the table of bad files.
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98, 1])
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii"])
 def test_a_file_that_is_cut_short(tmp_path, name, share):
     path = write(tmp_path / name, values(20, 20, 20))
     content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
+    path.write_bytes(content[: int(share * len(content)) - 1])
     refused(path, "truncated", "copy or download it again")
 
 
-def test_a_cut_by_one_byte(tmp_path):
-    for name in ("scan.nii", "scan.nii.gz"):
-        path = write(tmp_path / name, values())
-        path.write_bytes(path.read_bytes()[:-1])
-        refused(path, "truncated")
-
-
-def test_any_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path):
+def test_any_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path, outcome):
     path = write(tmp_path / "scan.nii.gz", values(6, 6, 6))
     content, reasons = path.read_bytes(), []
     for place in range(len(content)):
@@ -163,20 +143,16 @@ def test_any_flipped_byte_of_a_gzip_is_found_or_harmless(tmp_path):
             np.testing.assert_array_equal(met.array, values(6, 6, 6))
     assert reasons.count("not_nifti") == 2
     assert reasons.count("bad_crc") > 0.9 * len(content)
-
-
-def test_a_wrong_checksum_is_found_behind_the_last_voxel(tmp_path):
-    path = write(tmp_path / "scan.nii.gz", values())
-    content = bytearray(path.read_bytes())
-    content[-6] ^= 1
-    path.write_bytes(content)
+    changed = bytearray(content)
+    changed[-6] ^= 1  # the checksum behind the last voxel
+    path.write_bytes(changed)
     refused(path, "bad_crc", "has changed since it was written")
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.mnc", "scan.mnc.gz"])
 @pytest.mark.parametrize(
     "content",
-    [b"", b"x", b"<!DOCTYPE html><html><body>404 Not Found</body></html>", bytes(range(256)) * 40],
+    [b"", b"x", b"<!DOCTYPE html><html><body>404 Not Found</body></html>", np.random.default_rng(0).bytes(5000)],
     ids=["0 bytes", "1 byte", "HTML", "anything"],
 )
 def test_what_is_no_volume_at_all(tmp_path, name, content):
@@ -186,13 +162,6 @@ def test_what_is_no_volume_at_all(tmp_path, name, content):
     if name.endswith(".gz"):
         path.write_bytes(gzip.compress(content))
         refused(path, "not_nifti")
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_random_bytes(tmp_path, seed):
-    path = tmp_path / "scan.nii"
-    path.write_bytes(np.random.default_rng(seed).bytes(5000))
-    refused(path, "not_nifti")
 
 
 def test_a_name_that_does_not_fit_the_compression(tmp_path):
@@ -219,14 +188,8 @@ def test_many_voxels_that_are_no_numbers(tmp_path):
     array = values(10, 10, 10, dtype=np.float32)
     array[0, 0, :], array[0, 1, 0] = np.nan, np.inf
     refused(write(tmp_path / "scan.nii", array), "not_finite", "11 of 1000 voxels", "1 %")
-    refused(write(tmp_path / "all.nii", np.full((4, 4, 4), np.nan)), "not_finite")
     # What float32 cannot hold is no number either.
     refused(write(tmp_path / "far.nii", values(dtype=np.float64) * 1e300), "not_finite")
-
-
-@pytest.mark.parametrize("value", [0, 7, -3.5])
-def test_a_constant_image(tmp_path, value):
-    refused(write(tmp_path / "scan.nii.gz", np.full((5, 6, 7), value, np.float32)), "constant", f"({value:g})")
 
 
 def test_several_volumes_are_never_guessed(tmp_path):
@@ -242,13 +205,9 @@ def test_several_volumes_are_never_guessed(tmp_path):
     three = write(tmp_path / "three.nii", array[..., 0])
     np.testing.assert_array_equal(load_volume(three, volume=0).array, array[..., 0])
     refused(three, "no_such_volume", "1 volume", volume=1)
-
-
-def test_a_single_volume_in_more_axes_is_squeezed_with_a_note(tmp_path):
-    array = values(6, 5, 4)
     for more in ((1,), (1, 1)):
-        volume = load_volume(write(tmp_path / f"{len(more)}.nii", array.reshape(6, 5, 4, *more)))
-        np.testing.assert_array_equal(volume.array, array)
+        volume = load_volume(write(tmp_path / f"{len(more)}.nii", array[..., 0].reshape(6, 5, 4, *more)))
+        np.testing.assert_array_equal(volume.array, array[..., 0])
         noted(volume, "squeezed")
 
 
@@ -273,21 +232,26 @@ def test_what_is_not_three_dimensional(tmp_path, shape, word):
     refused(path, "not_3d", word, volume=0)
 
 
-def test_slices_over_time_that_the_header_knows_to_be_such(tmp_path):
+def test_slices_over_time_in_three_axes(tmp_path):
     path = write(tmp_path / "cine.nii", values(30, 20, 25), change=lambda header: header.set_xyzt_units(t="sec"))
     refused(path, "not_3d", "slices over time")
     both = write(tmp_path / "t1.nii", values(30, 20, 25), change=lambda header: header.set_xyzt_units("mm", "sec"))
     assert load_volume(both).array.shape == (30, 20, 25)
 
 
-def test_an_affine_of_zeros_turns_nothing(tmp_path):
-    def zeros(header):
-        header.set_sform(np.zeros((4, 4)), code=2)
-        header["pixdim"][1:4] = (2, 3, 4)
+def zooms(header):
+    header["pixdim"][1:4] = (2, 3, 4)
 
-    path = write(tmp_path / "scan.nii.gz", values(), affine=None, change=zeros)
-    volume = load_volume(path)
-    noted(volume, "affine_singular")
+
+def zeros(header):
+    header.set_sform(np.zeros((4, 4)), code=2)
+    zooms(header)
+
+
+@pytest.mark.parametrize(("change", "note"), [(zeros, "affine_singular"), (zooms, "no_orientation")])
+def test_a_header_without_a_usable_affine_turns_nothing(tmp_path, change, note):
+    volume = load_volume(write(tmp_path / "scan.nii.gz", values(), affine=None, change=change))
+    noted(volume, note)
     np.testing.assert_array_equal(volume.array, values())
     np.testing.assert_array_equal(volume.affine, np.diag([2, 3, 4, 1]))
     assert not volume.oriented
@@ -298,13 +262,6 @@ def test_an_affine_that_is_no_number(tmp_path, broken):
     path = write(tmp_path / "scan.nii", values())
     edited(path, 280, np.array([broken], "<f4").tobytes())
     noted(load_volume(path), "affine_singular")
-
-
-def test_a_header_without_orientation_turns_nothing(tmp_path):
-    volume = load_volume(write(tmp_path / "scan.nii", values(), affine=None))
-    noted(volume, "no_orientation")
-    np.testing.assert_array_equal(volume.array, values())
-    assert not volume.oriented
 
 
 def test_the_quaternion_serves_where_there_is_no_sform(tmp_path):
@@ -321,35 +278,24 @@ def test_the_quaternion_serves_where_there_is_no_sform(tmp_path):
 
 def test_complex_values_become_magnitudes(tmp_path):
     array = (values() + 1j * values(seed=1)).astype(np.complex64)
-    for path, content, options in (
-        (tmp_path / "scan.nii", array, {}),
-        (tmp_path / "four.nii.gz", np.stack([array, array / 2], -1), {"volume": 0}),
-    ):
-        volume = load_volume(write(path, content), **options)
-        noted(volume, "complex")
-        np.testing.assert_allclose(volume.array, np.abs(array), rtol=1e-6)
+    volume = load_volume(write(tmp_path / "four.nii.gz", np.stack([array, array / 2], -1)), volume=0)
+    noted(volume, "complex")
+    np.testing.assert_allclose(volume.array, np.abs(array), rtol=1e-6)
 
 
-@pytest.mark.parametrize("names", ["RGB", "RGBA"])
-def test_colours_are_refused(tmp_path, names):
-    array = np.zeros((5, 6, 7), dtype=[(name, "u1") for name in names])
-    array["R"] = values(5, 6, 7) % 256
-    refused(write(tmp_path / "scan.nii.gz", array), "unsupported", "colours")
+def test_colours_and_constant_images_are_refused(tmp_path):
+    for names in ("RGB", "RGBA"):
+        array = np.zeros((5, 6, 7), dtype=[(name, "u1") for name in names])
+        refused(write(tmp_path / "scan.nii.gz", array), "unsupported", "colours")
+    for value in (0, 7, -3.5):
+        refused(write(tmp_path / "scan.nii.gz", np.full((5, 6, 7), value, np.float32)), "constant", f"({value:g})")
 
 
 def test_directory_and_missing_file(tmp_path):
     (tmp_path / "folder.nii.gz").mkdir()
     refused(tmp_path / "folder.nii.gz", "directory", "name the volume's file")
     refused(tmp_path / "none.nii.gz", "missing", "does not exist")
-    with pytest.raises(BadInput, match="does not exist"):
-        load_volume(tmp_path / ("x" * 400))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path):
-    path = write(tmp_path / "scan.nii", values())
-    path.chmod(0)
-    refused(path, "unreadable")
+    refused(tmp_path / ("x" * 400), "missing", "does not exist")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -374,6 +320,15 @@ def test_the_limit_is_on_voxels_as_float32(tmp_path, monkeypatch):
     monkeypatch.setattr("xiqa.data.files.stored.LARGEST", 9 * 8 * 7 * 4)
     assert load_volume(write(tmp_path / "fits.nii", values())).array.shape == (9, 8, 7)
     refused(write(tmp_path / "scan.nii", values(9, 8, 8)), "too_large", "9 x 8 x 8", "one volume of it")
+
+
+def test_a_file_read_in_many_chunks_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("xiqa.data.files.stored.CHUNK", 7)
+    path = write(tmp_path / "scan.nii", values())
+    path.write_bytes(path.read_bytes() + bytes(500))
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.array, values())
+    assert "500 bytes" in volume.notes[0]
 
 
 def test_more_content_than_the_header_says_is_noted_and_not_held(tmp_path):
@@ -412,14 +367,6 @@ def test_loading_leaves_no_file_open(tmp_path):
         refused(path, "truncated")
         gc.collect()
     assert not [each for each in caught if issubclass(each.category, ResourceWarning)]
-
-
-def test_bytes_are_the_same_in_one_chunk_or_many(monkeypatch):
-    content = np.random.default_rng(0).bytes(1000)
-    monkeypatch.setattr("xiqa.data.files.stored.CHUNK", 7)
-    stream = io.BytesIO(content)
-    assert copy(stream.read(10), stream, 500).getvalue() == content[:500]
-    assert drain(stream) == 500
 
 
 REAL = Path(os.environ.get("XIQA_REAL_DATA", "missing")) / "mri"

@@ -11,7 +11,7 @@ from xiqa.errors import BadInput
 def read(tmp_path, film, encoded):
     """Write a test split of good films a.png ... d.png (48 x 40) with the given rows, and read it."""
 
-    def reader(*rows, files=None, decode=True):
+    def reader(*rows, files=None):
         images = tmp_path / "images"
         images.mkdir(exist_ok=True)
         for seed, name in enumerate("abcd"):
@@ -19,7 +19,7 @@ def read(tmp_path, film, encoded):
         for name, content in (files or {}).items():
             (images / name).write_bytes(content)
         (tmp_path / "test.csv").write_text("\n".join(["image_name,annotation", *rows]))
-        return read_split(tmp_path, "test", decode=decode)
+        return read_split(tmp_path, "test")
 
     return reader
 
@@ -44,18 +44,13 @@ def names(split):
 def test_good_rows_have_no_problems(read):
     split = read(*GOOD)
     assert (names(split), split.problems, split.notes) == (["a.png", "b.png", "c.png", "d.png"], [], [])
-    assert list(split.labels) == [1, 0, 1, 0]
+    assert [record.label for record in split] == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
         ("7 1 2 3 4", "unknown_shape"),
-        ("0 1 2 3", "odd_coordinates"),
-        ("0 9 2 3 4", "reversed_box"),
-        ("2 1 2 3 4", "too_few_points"),
-        ("0 1 2 three 4", "not_a_number"),
-        ("0 1 2 nan 4", "not_finite"),
         ("0 48 1 60 9", "outside_image"),
         ("2 -9 -9 -5 -9 -5 -2", "outside_image"),
         ("0 1 2 3 4;0 100 100 120 120", "outside_image"),
@@ -82,62 +77,49 @@ def test_an_edge_along_the_border_of_the_image_is_fine(read):
     assert read("a.png,0 0 0 48 40", *GOOD[1:]).problems == []
 
 
-def test_a_row_without_comma(read):
-    split = read("e.png", *GOOD)
-    assert (only(split).line, only(split).reason) == (2, "bad_row")
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("e.png", "bad_row"),
+        (",0 1 2 3 4", "missing_name"),
+        ("../../etc/passwd.png,", "outside_root"),
+        ("/etc/passwd.png,", "outside_root"),
+    ],
+)
+def test_a_row_that_names_no_image(read, row, reason):
+    problem = only(read(row, *GOOD))
+    assert (problem.line, problem.reason) == (2, reason)
 
 
-def test_a_row_without_name(read):
-    assert only(read(",0 1 2 3 4", *GOOD)).reason == "missing_name"
-
-
-@pytest.mark.parametrize("name", ["../../etc/passwd.png", "/etc/passwd.png"])
-def test_a_path_out_of_the_data_set(read, name):
-    assert only(read(*GOOD, f"{name},")).reason == "outside_root"
-
-
-@pytest.mark.parametrize("decode", [True, False])
-def test_an_image_that_is_missing_on_disk(read, decode):
-    split = read(*GOOD, "e.png,", decode=decode)
+def test_an_image_that_is_missing_on_disk(read):
+    split = read(*GOOD, "e.png,")
     problem = only(split)
     assert (problem.line, problem.reason) == (6, "missing")
     assert "images/e.png does not exist" in problem.message
     assert len(split) == 4
 
 
-@pytest.mark.parametrize("decode", [True, False])
 @pytest.mark.parametrize(
     ("name", "make", "reason"),
     [
         ("e.png", lambda good: b"", "empty_file"),
         ("e.jpg", lambda good: b"<html>not found</html>", "not_an_image"),
         ("e.png", lambda good: good[:20], "truncated"),
+        ("e.png", lambda good: good[: len(good) * 2 // 3], "truncated"),
     ],
 )
-def test_a_damaged_image_that_the_header_tells(read, film, encoded, decode, name, make, reason):
-    split = read(*GOOD, f"{name},", files={name: make(encoded(film(), "PNG"))}, decode=decode)
+def test_a_damaged_image(read, film, encoded, name, make, reason):
+    split = read(*GOOD, f"{name},", files={name: make(encoded(film(), "PNG"))})
     assert (only(split).line, only(split).reason) == (6, reason)
     assert len(split) == 4
 
 
-def test_a_damaged_image_that_only_decoding_tells(read, film, encoded):
-    content = encoded(film(height=120, width=120), "JPEG")
-    files = {"e.jpg": content[: len(content) * 2 // 3]}
-    split = read(*GOOD, "e.jpg,0 1 1 9 9", files=files)
-    assert (only(split).line, only(split).reason) == (6, "truncated")
-    assert len(split) == 4
-    assert len(read(*GOOD, "e.jpg,0 1 1 9 9", files=files, decode=False)) == 5
-
-
-def test_equal_rows_of_an_image_count_once(read):
-    split = read(*GOOD, "a.png,0  1 2 30 30 ")
+@pytest.mark.parametrize("row", ["a.png,0  1 2 30 30 ", "images/a.png,0 1 2 30 30"])
+def test_equal_rows_of_an_image_count_once(read, row):
+    split = read(*GOOD, row)
     problem = only(split, "warning")
     assert (problem.line, problem.reason) == (6, "duplicate_row")
     assert names(split) == ["a.png", "b.png", "c.png", "d.png"]
-
-
-def test_the_same_image_by_two_names_is_noticed(read):
-    assert only(read(*GOOD, "images/a.png,0 1 2 30 30"), "warning").reason == "duplicate_row"
 
 
 def test_contradicting_rows_are_all_left_out(read):
@@ -149,7 +131,7 @@ def test_contradicting_rows_are_all_left_out(read):
     assert names(split) == ["b.png", "c.png", "d.png"]
 
 
-def test_images_without_a_row(read, film, encoded):
+def test_images_without_a_row(read):
     split = read(*GOOD[:3], files={"notes.txt": b"", ".hidden.png": b""})
     (problem,) = split.problems
     assert (problem.reason, problem.status, problem.line) == ("no_row", "warning", None)

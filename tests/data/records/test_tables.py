@@ -1,6 +1,6 @@
 import pytest
 
-from xiqa.data.records.tables import Row, expected_tables, locate, read_table, split_name
+from xiqa.data.records.tables import Place, locate, missing_table, read_table
 from xiqa.errors import BadInput
 
 HEADER = "image_name,annotation\n"
@@ -11,15 +11,15 @@ def table(tmp_path):
     def write(content):
         path = tmp_path / "test.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
+        return Place(tmp_path, path, tmp_path)
 
     return write
 
 
 def test_rows_with_their_lines(table):
-    rows, damaged, notes = read_table(table(HEADER + "a.png,0 1 2 3 4\n\nb.png,\n"))
-    assert rows == [Row(2, "a.png", "0 1 2 3 4"), Row(4, "b.png", "")]
-    assert (damaged, notes) == ([], [])
+    rows, log, notes = read_table(table(HEADER + "a.png,0 1 2 3 4\n\nb.png,\n"))
+    assert [(row.line, row.path.name, row.annotation) for row in rows] == [(2, "a.png", "0 1 2 3 4"), (4, "b.png", "")]
+    assert (log.problems, notes) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_rows_with_their_lines(table):
     ],
 )
 def test_ways_to_write_the_same_table(table, content):
-    (row,), damaged, _ = read_table(table(content))
+    (row,), log, _ = read_table(table(content))
     assert (row.name, row.annotation) == ("a.png", "0 1 2 3 4")
-    assert damaged == []
+    assert log.problems == []
 
 
 def test_lines_count_where_a_quoted_field_runs_over_several(table):
@@ -54,10 +54,10 @@ def test_latin_1_is_read_and_noted(table):
 
 
 def test_rows_of_another_width_are_damaged_rows(table):
-    rows, damaged, _ = read_table(table(HEADER + "a.png\nb.png,\nc.png,0 1,2 3 4\n"))
+    rows, log, _ = read_table(table(HEADER + "a.png\nb.png,\nc.png,0 1,2 3 4\n"))
     assert [row.name for row in rows] == ["b.png"]
-    assert [line for line, _ in damaged] == [2, 4]
-    assert "1 field where the header has 2" in damaged[0][1]
+    assert [(problem.line, problem.reason) for problem in log.problems] == [(2, "bad_row"), (4, "bad_row")]
+    assert "1 field where the header has 2" in log.problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,12 @@ def test_rows_of_another_width_are_damaged_rows(table):
     ],
 )
 def test_a_table_that_cannot_be_used(table, content, reason, words):
-    path = table(content)
+    place = table(content)
     with pytest.raises(BadInput) as caught:
-        read_table(path)
+        read_table(place)
     assert caught.value.reason == reason
     assert words in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-def test_split_names():
-    assert [split_name(name) for name in ("train", "val", "dev", "test")] == ["train", "val", "val", "test"]
-    with pytest.raises(BadInput, match="choose train, val"):
-        split_name("validation")
+    assert str(place.table) in str(caught.value)
 
 
 @pytest.mark.parametrize("layout", ["repository", "challenge", "challenge_path"])
@@ -104,7 +98,7 @@ def test_one_split_alone(tmp_path, lay_out, entries):
     root = lay_out(tmp_path, {"test": entries(2)}, "repository") / "object-CXR_test"
     assert locate(root, "test").image("00000.png") == root / "images" / "00000.png"
     assert locate(root, "train") is None
-    assert expected_tables("val") == "object-CXR_val/dev.csv or dev.csv"
+    assert "object-CXR_val/dev.csv or dev.csv" in missing_table(root, "val").message
 
 
 def test_images_beside_the_table(tmp_path, film, encoded):

@@ -6,8 +6,7 @@ memory. To draw a volume of the papers' size takes seconds, so this is for machi
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +19,10 @@ KEPT = 128  # volumes in memory; half precision, so 1 GB at 256 x 256 x 64
 
 
 class DrawnSplit:
-    """The volumes of one split, float16 (N, X, Y, Z) z-scores, as an array that draws what is indexed.
+    """The volumes of one split, float16 (count, X, Y, Z) z-scores, as an array that draws what is indexed.
 
-    Parameters
-    ----------
-    spec : what is simulated, as the generator's ``write`` takes it.
-    split : train, val or test.
-    volume_shape : (X, Y, Z) that networks see.
-    count : N.
-    without : draw the counterfactuals: scans without their artifact.
+    ``spec`` is what is simulated, as the generator's ``write`` takes it; ``without``: the counterfactuals, scans
+    without their artifact.
     """
 
     dtype = np.dtype(np.float16)
@@ -41,22 +35,14 @@ class DrawnSplit:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[NDArray[np.float16]]:
-        return (self[row] for row in range(len(self)))
-
     def __getitem__(self, rows: int | slice | Sequence[int] | NDArray) -> NDArray[np.float16]:
         """One volume (X, Y, Z), or those of a slice, of indices or of a mask (n, X, Y, Z)."""
-        indices = self.rows[rows]
+        indices = np.arange(len(self))[rows]
         if indices.ndim == 0:
             return self.volume(int(indices))
         # A subject's scans stand next to each other: in their order they are drawn several times faster.
         drawn = {row: self.volume(row) for row in sorted(set(indices.tolist()))}
         return np.stack([drawn[row] for row in indices.tolist()]) if len(indices) else np.empty((0, *self.shape[1:]))
-
-    @cached_property
-    def rows(self) -> NDArray[np.intp]:
-        """Numbers of all volumes, (N,)."""
-        return np.arange(len(self))
 
     def volume(self, row: int) -> NDArray[np.float16]:
         """One volume (X, Y, Z), preprocessed; drawn unless it is still in memory."""

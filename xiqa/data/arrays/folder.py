@@ -9,17 +9,10 @@ from xiqa.data.names import SPLITS
 
 
 class PreparedFolder:
-    """Records, problems and notes of a prepared data set.
+    """Records, ``problems`` (split, path below the data set's folder, line, reason, status, message) and ``notes``.
 
-    Attributes
-    ----------
-    problems : DataFrame (split, path below the data set's folder, line, reason, status, message).
-    notes : list of phrases on how the data were read.
-
-    Parameters
-    ----------
-    text : columns of the records that are text, also where they look like numbers ("00001"); empty cells are "".
-    empty : for each column, texts that mean NaN.
+    ``text`` names the columns of the records that are text, also where they look like numbers ("00001"); empty cells
+    are "". ``empty`` has for each column the texts that mean NaN.
     """
 
     def __init__(self, folder: str | Path, text: Sequence[str], empty: Mapping[str, list[str]] | None = None):

@@ -14,13 +14,7 @@ from xiqa.data.shapes import Shape, parse_annotation
 
 
 class Prepared(PreparedFolder):
-    """What ``prepare`` wrote into a folder.
-
-    Attributes
-    ----------
-    size : side of the images in pixels.
-    problems, notes : as in ``PreparedFolder``.
-    """
+    """What ``prepare`` wrote into a folder; ``size`` is the side of the images in pixels."""
 
     def __init__(self, folder: str | Path):
         super().__init__(folder, text=("split", "image", "unit", "path", "annotation"))
@@ -33,10 +27,8 @@ class Prepared(PreparedFolder):
     def records(self, split: str) -> pd.DataFrame:
         """Records of a split in the order of its images.
 
-        Returns
-        -------
-        DataFrame with the columns split, image, unit (the independent one: the radiograph itself, the patient of a
-        frame), path, label, located (1 where ground truth locates the object, else 0), annotation, height, width.
+        Columns: split, image, unit (the independent one: the radiograph itself, the patient of a frame), path, label,
+        located (1 where ground truth locates the object, else 0), annotation, height, width.
         """
         return self._records[split].copy()
 
@@ -49,25 +41,19 @@ class Prepared(PreparedFolder):
         return bool(self.located(split).size)
 
     def shapes(self, split: str, row: int) -> list[Shape]:
-        """What is annotated in one image, in pixels of the prepared image, whole numbers at pixel centres.
-
-        Masks come as polygons around them.
-        """
+        """Annotated shapes, or polygons around the mask, in pixels of a prepared image, whole numbers at centres."""
         if self.has_masks(split):
             return outlines(self.truth(split, [row])[0])
         record = self._records[split].iloc[row]
         sx, sy = self.size / record["width"], self.size / record["height"]
-        return [
-            shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in parse_annotation(record["annotation"])
-        ]
+        shapes = parse_annotation(record["annotation"])
+        return [shape.scaled(sx, sy).moved((sx - 1) / 2, (sy - 1) / 2) for shape in shapes]
 
     def truth(self, split: str, rows: Sequence[int] | NDArray[np.integer]) -> NDArray[np.bool_]:
         """Ground truth of the pointing game, bool (n, size, size): mask, or union of the boxes of an image's shapes.
 
-        ``rows`` are positions in ``records(split)``.
-        A pixel belongs if the original pixel at its centre does (nearest), so at the original size this is the mask, or
-        the boxes' own. What is too thin to hold any centre gets the one pixel that is nearest: to a mask, to the middle
-        of a box.
+        ``rows`` are positions in ``records(split)``. A pixel belongs if the original pixel at its centre does
+        (nearest). What is too thin to hold any centre gets the one pixel nearest to a mask, or to the middle of a box.
         """
         rows = np.asarray(rows, dtype=np.intp)
         if self.has_masks(split):
@@ -84,24 +70,18 @@ class Prepared(PreparedFolder):
         return truth
 
     def summary(self) -> pd.DataFrame:
-        """A row a split: images, units, positive (images with an object), objects, left out (rows or files), warnings.
-
-        ``objects`` are annotated ones, or masks.
-        """
+        """A row a split: images, units, positive (with an object), objects (or masks), left out (rows), warnings."""
         rows = []
         for split in SPLITS:
             records = self._records[split]
             annotated = sum(len(parse_annotation(text)) for text in records["annotation"])
-            rows.append(
-                {
-                    "split": split,
-                    "images": len(records),
-                    "units": records["unit"].nunique(),
-                    "positive": int(records["label"].sum()),
-                    "objects": len(self.located(split)) if self.has_masks(split) else annotated,
-                    **self.left_out(split),
-                }
-            )
+            objects = len(self.located(split)) if self.has_masks(split) else annotated
+            counts = {
+                "images": len(records),
+                "units": records["unit"].nunique(),
+                "positive": int(records["label"].sum()),
+            }
+            rows.append({"split": split, **counts, "objects": objects, **self.left_out(split)})
         return pd.DataFrame(rows)
 
     def has_masks(self, split: str) -> bool:

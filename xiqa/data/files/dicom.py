@@ -1,12 +1,11 @@
 """Read DICOM radiographs as grey values."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xiqa.data.files.checks import cut_short, guarded
+from xiqa.data.files.pictures import Radiograph, check_size, to_unit
 from xiqa.errors import BadInput
 
 SUFFIXES = (".dcm", ".dicom")
@@ -17,26 +16,15 @@ def is_dicom(path: Path) -> bool:
     return _marked(path) or path.suffix.lower() in SUFFIXES
 
 
-def size_of_dicom(path: Path) -> tuple[int, int]:
-    """Width and height that the header declares."""
-    with _guarded(path):
-        header = _read(path, stop_before_pixels=True)
-        if "Rows" in header and "Columns" in header:
-            return int(header.Columns), int(header.Rows)
-        # Without the mark any file parses as some elements; only DICOM has a SOP class.
-        is_header = _marked(path) or header.get("SOPClassUID")
-    raise _no_pixels(path) if is_header else _not_dicom(path)
-
-
-def read_dicom(path: Path) -> tuple[NDArray, bool, list[str]]:
-    """Grey values (H, W) after rescale and window, whether they have to be inverted, and notes.
+def load_dicom(path: Path) -> Radiograph:
+    """Decode a DICOM radiograph: rescaled, windowed, turned to bright = dense.
 
     The first window of the file, or its VOI table, is applied; values without either come as they are stored.
     """
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
     notes = []
-    with _guarded(path):
+    with guarded(path, _error):
         dataset = _read(path)
         _check(path, dataset)
         values = pixel_array(dataset)
@@ -52,59 +40,8 @@ def read_dicom(path: Path) -> tuple[NDArray, bool, list[str]]:
         inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if inverted:
         notes.append("MONOCHROME1, inverted")
-    return values, inverted, notes
-
-
-@contextmanager
-def _guarded(path: Path) -> Iterator[None]:
-    """Turn any error into ``BadInput``: pydicom converts elements when they are read, so damage may raise anything."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:
-        if isinstance(error, EOFError) or "less than expected" in str(error):
-            raise _cut_short(path) from error
-        words = " ".join(str(error).split())
-        if "not support" in words:
-            message = f"{path} is stored in a way that no installed decoder reads ({words}): export it uncompressed"
-            raise BadInput("unsupported_transfer_syntax", message) from error
-        raise BadInput("damaged", f"{path} cannot be decoded ({words}): export it again") from error
-
-
-def _read(path: Path, stop_before_pixels: bool = False):
-    import pydicom
-
-    marked = _marked(path)
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=not marked)
-    except Exception as error:
-        raise _cut_short(path) if marked else _not_dicom(path) from error
-
-
-def _check(path: Path, dataset) -> None:
-    """Refuse what pydicom would refuse later and less clearly, or not at all."""
-    from pydicom.pixels import get_decoder
-    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if frames > 1:
-        raise BadInput("multi_frame", f"{path} holds {frames} frames: export the one that is meant as a single image")
-    if not dataset.get("PixelData"):
-        raise _no_pixels(path)
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, _ = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if not available:
-        raise BadInput(
-            "unsupported_transfer_syntax",
-            f"{path} is stored as '{syntax.name}', which needs a decoder that is not installed: export it uncompressed",
-        )
+    array = to_unit(path, values, notes)
+    return Radiograph(1 - array if inverted else array, notes)
 
 
 def _marked(path: Path) -> bool:
@@ -112,13 +49,45 @@ def _marked(path: Path) -> bool:
         return handle.read(132)[128:] == b"DICM"
 
 
+def _read(path: Path):
+    import pydicom
+
+    marked = _marked(path)
+    try:
+        return pydicom.dcmread(path, force=not marked)
+    except Exception as error:
+        raise cut_short(path) if marked else _not_dicom(path) from error
+
+
+def _check(path: Path, dataset) -> None:
+    """Refuse what pydicom would refuse later and less clearly, or not at all."""
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    sized = "Rows" in dataset and "Columns" in dataset
+    # Without the mark any file parses as some elements; only DICOM has a SOP class.
+    if not sized and not _marked(path) and not dataset.get("SOPClassUID"):
+        raise _not_dicom(path)
+    if sized:
+        check_size(path, int(dataset.Columns), int(dataset.Rows))
+    frames = int(dataset.get("NumberOfFrames") or 1) if sized else 1
+    if frames > 1:
+        raise BadInput("multi_frame", f"{path} holds {frames} frames: export the one that is meant as a single image")
+    if not sized or not dataset.get("PixelData"):
+        raise BadInput("no_pixels", f"{path} holds no image, or breaks off before it: export the radiograph itself")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+
+
 def _not_dicom(path: Path) -> BadInput:
     return BadInput("not_an_image", f"{path} is not a DICOM file: give the exported radiograph")
 
 
-def _cut_short(path: Path) -> BadInput:
-    return BadInput("truncated", f"{path} is cut short: export or copy it again")
-
-
-def _no_pixels(path: Path) -> BadInput:
-    return BadInput("no_pixels", f"{path} holds no image, or breaks off before it: export the radiograph itself")
+def _error(path: Path, error: Exception, words: str) -> BadInput:
+    """The reason of an error that pydicom or a decoder raised; elements are converted only when they are read."""
+    if isinstance(error, EOFError) or "less than expected" in words:
+        return cut_short(path)
+    if "not support" in words or "missing dependencies" in words:
+        message = f"{path} is stored in a way that no installed decoder reads ({words}): export it uncompressed"
+        return BadInput("unsupported_transfer_syntax", message)
+    return BadInput("damaged", f"{path} cannot be decoded ({words}): export it again")

@@ -9,16 +9,15 @@ from nibabel.externals.netcdf import netcdf_file
 from nibabel.minc1 import Minc1File
 from nibabel.minc2 import Minc2File
 
-from xiqa.data.files.stored import LARGEST, Stored, choose, copy, cut_short
+from xiqa.data.files.checks import cut_short
+from xiqa.data.files.stored import LARGEST, Stored, choose, copy
 from xiqa.errors import BadInput
 
 
 def read_netcdf(path: Path, stream: BinaryIO, start: bytes, volume: int | None) -> Stored:
     """Read MINC 1 from its uncompressed stream, whose first bytes ``start`` are consumed already.
 
-    Raises
-    ------
-    BadInput : as ``xiqa.data.files.volumes.load_volume``; decoders' own errors pass through.
+    Raises ``BadInput`` as ``xiqa.data.files.volumes.load_volume``; decoders' own errors pass through.
     """
     content = _content(path, stream, start)
     try:
@@ -46,9 +45,7 @@ def read_hdf5(path: Path, stream: BinaryIO, start: bytes, volume: int | None) ->
 def _content(path: Path, stream: BinaryIO, start: bytes) -> BytesIO:
     content = copy(start, stream, LARGEST + 1)
     if content.tell() > LARGEST:
-        raise BadInput(
-            "too_large", f"{path} has more than the {LARGEST / 1e9:g} GB that are read here: make it smaller"
-        )
+        raise BadInput("too_large", f"{path} has more than the {LARGEST / 1e9:g} GB read here: make it smaller")
     content.seek(0)
     return content
 
@@ -61,12 +58,12 @@ def _read(path: Path, file: Minc1File, volume: int | None) -> Stored:
         raise BadInput("not_3d", f"{path} has the axes {', '.join(names)}: give a volume with three axes in space")
     shape, zooms = file.get_data_shape(), file.get_zooms()
     index, notes = choose(path, [shape[place] for place in space + others], volume)
-    slicer = tuple(
-        slice(None) if place in space else (index if place == others[0] else 0) for place in range(len(names))
-    )
+    slicer = [slice(None) if place in space else 0 for place in range(len(names))]
+    if others:
+        slicer[others[0]] = index
     affine = np.asarray(file.get_affine(), dtype=np.float64)
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         notes.append("affine_singular: the header's affine is singular, the array stays as it is stored")
         affine = None
-    values = np.array(file.get_scaled_data(slicer))
+    values = np.array(file.get_scaled_data(tuple(slicer)))
     return Stored(values, affine, tuple(zooms[place] for place in space), notes)

@@ -1,4 +1,4 @@
-"""A volume file as it is stored: limits, reading in parts, checks common to NIfTI and MINC."""
+"""A volume file as it is stored: its limits, and reading in parts, common to NIfTI and MINC."""
 
 import io
 import math
@@ -30,40 +30,30 @@ class Stored:
 def choose(path: Path, shape: Sequence[int], volume: int | None) -> tuple[int | None, list[str]]:
     """Which volume of an array (X, Y, Z, ...) is meant, None where there is no fourth axis; and notes.
 
-    Raises
-    ------
-    BadInput : ``not_3d``, ``several_volumes``, ``no_such_volume``, ``too_large`` (all volumes together).
+    Raises ``BadInput``: ``not_3d``, ``too_large`` (before anything is allocated), ``several_volumes``,
+    ``no_such_volume``.
     """
     space, rest, words = shape[:3], shape[3:], " x ".join(map(str, shape))
+    count = math.prod(rest)
     if len(space) < 3 or min(space) == 1:
-        what = "a single slice over time" if math.prod(rest) > 1 else "a single slice"
+        what = "a single slice over time" if count > 1 else "a single slice"
         raise BadInput("not_3d", f"{path} holds {words} voxels, {what}: give a three-dimensional volume")
     if math.prod(rest[1:]) > 1:
         raise BadInput("not_3d", f"{path} holds {words} values, several for each voxel: give a grey volume")
-    check_size(path, shape)
-    count = math.prod(rest)
+    size = 4 * math.prod(map(int, shape))
+    if size > LARGEST:
+        sizes = f"{words} voxels, {size / 1e9:,.1f} GB as float32 and more than the {LARGEST / 1e9:g} GB read here"
+        remedy = "check where it comes from, or save one volume of it, or make it smaller"
+        raise BadInput("too_large", f"{path} declares {sizes}: {remedy}")
     if volume is None and count > 1:
-        raise BadInput(
-            "several_volumes",
-            f"{path} holds {count} volumes ({words}): choose one with volume=k (--volume k), k from 0 to {count - 1}",
-        )
+        last = f"choose one with volume=k (--volume k), k from 0 to {count - 1}"
+        raise BadInput("several_volumes", f"{path} holds {count} volumes ({words}): {last}")
     if volume is not None and not 0 <= volume < count:
         have = "1 volume" if count == 1 else f"{count} volumes, 0 to {count - 1}"
         raise BadInput("no_such_volume", f"{path} holds {have}: volume {volume} is not among them, choose another")
     if rest and count == 1:
         return 0, [f"squeezed: the file holds {words} voxels, and its single volume was taken"]
     return (volume, []) if rest else (None, [])
-
-
-def check_size(path: Path, shape: Sequence[int]) -> None:
-    """Refuse, before anything is allocated, what does not fit into memory."""
-    size = 4 * math.prod(map(int, shape))
-    if size > LARGEST:
-        raise BadInput(
-            "too_large",
-            f"{path} declares {' x '.join(map(str, shape))} voxels, {size / 1e9:,.1f} GB as float32 and more than the "
-            f"{LARGEST / 1e9:g} GB read here: check where it comes from, or save one volume of it, or make it smaller",
-        )
 
 
 def copy(start: bytes, stream: BinaryIO, size: int) -> io.BytesIO:
@@ -81,8 +71,3 @@ def drain(stream: BinaryIO) -> int:
     while count <= LARGEST and (chunk := stream.read(CHUNK)):
         count += len(chunk)
     return count
-
-
-def cut_short(path: Path) -> BadInput:
-    """Error for a file that is shorter than its header promises."""
-    return BadInput("truncated", f"{path} is cut short: copy or download it again")

@@ -1,19 +1,14 @@
-"""Read brain volumes: NIfTI or MINC becomes one array in RAS, or an error of one sentence.
-
-Nothing is repaired silently: ``Volume.notes`` lists everything done beside decoding.
-"""
+"""Read brain volumes: NIfTI or MINC becomes one array in RAS, or an error of one sentence."""
 
 import gzip
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from xiqa.data.files.stored import Stored, cut_short, drain
+from xiqa.data.files.checks import check_file, cut_short, guarded
+from xiqa.data.files.stored import Stored, drain
 from xiqa.data.geometry import Volume, oriented
 from xiqa.errors import BadInput
 
@@ -26,39 +21,21 @@ GZIP, NETCDF, HDF5 = b"\x1f\x8b", (b"CDF\x01", b"CDF\x02"), b"\x89HDF\r\n\x1a\n"
 def load_volume(path: str | Path, volume: int | None = None) -> Volume:
     """Decode one volume from NIfTI (1 or 2, ``.nii``, ``.nii.gz``) or MINC (1 or 2, ``.mnc``, ``.mnc.gz``).
 
-    A compressed file is read to its end, so that its checksum is compared. Complex values become magnitudes; at most
-    1 % of NaN or infinite voxels become 0; a single volume stored as 4D is squeezed; an array whose orientation is
-    unknown stays as it is stored. Each of these is a note.
+    ``volume`` is the number of the volume in a 4D file, from 0; without it only a file of one volume is read. A
+    compressed file is read to its end, so that its checksum is compared. Nothing is repaired silently, each of these is
+    a note: complex values become magnitudes; at most 1 % of NaN or infinite voxels become 0; a single volume stored as
+    4D is squeezed; an array whose orientation is unknown stays as it is stored.
 
-    Parameters
-    ----------
-    path : the file.
-    volume : number of the volume in a 4D file, from 0. Without it only a file of one volume is read.
-
-    Raises
-    ------
-    BadInput
-        ``missing``, ``directory``, ``unreadable``, ``not_nifti``, ``wrong_suffix``, ``truncated``, ``bad_crc``,
-        ``damaged``, ``unsupported``, ``too_large``, ``not_3d``, ``several_volumes``, ``no_such_volume``,
-        ``not_finite``, ``constant``.
+    Raises ``BadInput`` with one of the reasons ``missing``, ``directory``, ``unreadable``, ``not_nifti``,
+    ``wrong_suffix``, ``truncated``, ``bad_crc``, ``damaged``, ``unsupported``, ``too_large``, ``not_3d``,
+    ``several_volumes``, ``no_such_volume``, ``not_finite``, ``constant``.
     """
     path = Path(path)
-    with _guarded(path):
-        stored = _stored(path, volume)
+    check_file(path, "the volume's file")
+    with guarded(path, _error), open(path, "rb") as handle:
+        stored = _stored(path, _uncompressed(path, handle), volume)
         affine = np.diag([*stored.zooms, 1.0]) if stored.affine is None else stored.affine
         return oriented(path, stored.values, affine, stored.notes)
-
-
-def _stored(path: Path, volume: int | None) -> Stored:
-    with _opened(path) as stream:
-        start = stream.read(BEGINNING)
-        try:
-            return _reader(path, start)(path, stream, start, volume)
-        except STREAM_ERRORS:
-            raise
-        except Exception:
-            drain(stream)  # raises where a checksum does not fit, which is the better reason
-            raise
 
 
 def is_volume(path: Path) -> bool:
@@ -73,33 +50,37 @@ def is_volume(path: Path) -> bool:
     return start.startswith(GZIP) or _kind(start) is not None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _uncompressed(path: Path, handle: BinaryIO) -> BinaryIO:
     """The uncompressed content of a file as a stream."""
-    # os.path answers also for names that no file can have.
-    if os.path.isdir(path):
-        raise BadInput("directory", f"{path} is a folder: name the volume's file itself")
-    if not os.path.exists(path):
-        raise BadInput("missing", f"{path} does not exist: check the name, or copy the file there")
+    start = handle.read(BEGINNING)
+    handle.seek(0)
+    compressed = start.startswith(GZIP)
+    if not compressed and path.name.lower().endswith(".gz") and _kind(start):
+        plain = path.name[: -len(".gz")]
+        message = f"{path} is not compressed although its name says so: rename to {Path(plain).suffix}, that is {plain}"
+        raise BadInput("wrong_suffix", message)
+    if compressed and path.suffix.lower() in (".nii", ".mnc"):
+        message = f"{path} is compressed although its name does not say so: rename to {path.name}.gz"
+        raise BadInput("wrong_suffix", message)
+    return gzip.GzipFile(fileobj=handle) if compressed else handle
+
+
+def _stored(path: Path, stream: BinaryIO, volume: int | None) -> Stored:
+    from xiqa.data.files import minc, nifti
+
+    start = stream.read(BEGINNING)
+    kind = _kind(start)
     try:
-        handle = open(path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise BadInput("unreadable", f"{path} cannot be opened ({error.strerror}): check its permissions") from error
-    with handle:
-        start = handle.read(BEGINNING)
-        handle.seek(0)
-        compressed, named = start.startswith(GZIP), path.name.lower().endswith(".gz")
-        if not compressed and named and _kind(start):
-            plain = path.name[: -len(".gz")]
-            raise BadInput(
-                "wrong_suffix",
-                f"{path} is not compressed although its name says so: rename to {Path(plain).suffix}, that is {plain}",
-            )
-        if compressed and path.suffix.lower() in (".nii", ".mnc"):
-            raise BadInput(
-                "wrong_suffix", f"{path} is compressed although its name does not say so: rename to {path.name}.gz"
-            )
-        yield gzip.GzipFile(fileobj=handle) if compressed else handle
+        if kind is None:
+            what = "is neither a NIfTI nor a MINC file" if start else "has no content (0 bytes)"
+            raise BadInput("not_nifti", f"{path} {what}: give the scan as .nii, .nii.gz or .mnc, or copy it again")
+        read = {"nifti": nifti.read, "minc1": minc.read_netcdf, "minc2": minc.read_hdf5}[kind]
+        return read(path, stream, start, volume)
+    except STREAM_ERRORS:
+        raise
+    except Exception:
+        drain(stream)  # raises where a checksum does not fit, which is the better reason
+        raise
 
 
 def _kind(start: bytes) -> str | None:
@@ -112,32 +93,14 @@ def _kind(start: bytes) -> str | None:
     return "nifti" if 348 in sizes or 540 in sizes else None
 
 
-def _reader(path: Path, start: bytes):
-    from xiqa.data.files import minc, nifti
-
-    kind = _kind(start)
-    if kind is None:
-        what = "has no content (0 bytes)" if not start else "is neither a NIfTI nor a MINC file"
-        raise BadInput("not_nifti", f"{path} {what}: give the scan as .nii, .nii.gz or .mnc, or copy it again")
-    return {"nifti": nifti.read, "minc1": minc.read_netcdf, "minc2": minc.read_hdf5}[kind]
-
-
-@contextmanager
-def _guarded(path: Path) -> Iterator[None]:
-    """Turn any error into ``BadInput``, since decoders may raise anything on a damaged file."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:
-        words = " ".join(str(error).split())
-        if isinstance(error, MemoryError):
-            message = f"{path} does not fit into the memory of this machine: make it smaller"
-            raise BadInput("too_large", message) from error
-        if isinstance(error, EOFError) or "truncated" in words.lower():
-            raise cut_short(path) from error
-        if isinstance(error, STREAM_ERRORS):
-            message = f"{path} has changed since it was written (its gzip checksum or code does not fit): "
-            raise BadInput("bad_crc", message + "copy or download it again") from error
-        message = f"{path} cannot be decoded ({words or type(error).__name__}): copy or download it again"
-        raise BadInput("damaged", message) from error
+def _error(path: Path, error: Exception, words: str) -> BadInput:
+    """The reason of an error that a decoder raised."""
+    if isinstance(error, MemoryError):
+        return BadInput("too_large", f"{path} does not fit into the memory of this machine: make it smaller")
+    if isinstance(error, EOFError) or "truncated" in words.lower():
+        return cut_short(path)
+    if isinstance(error, STREAM_ERRORS):
+        message = f"{path} has changed since it was written (its gzip checksum or code does not fit): "
+        return BadInput("bad_crc", message + "copy or download it again")
+    message = f"{path} cannot be decoded ({words or type(error).__name__}): copy or download it again"
+    return BadInput("damaged", message)

@@ -6,9 +6,9 @@ from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
-from xiqa.data.files.radiographs import load_radiograph, radiograph_size
+from xiqa.data.files.radiographs import load_radiograph
 from xiqa.data.records.rows import pictures
 from xiqa.errors import BadInput
 
@@ -27,7 +27,7 @@ def read_mask(path: Path) -> tuple[NDArray[np.bool_], int]:
         if error.reason != "constant":
             raise
         with Image.open(path) as picture:
-            values = np.full(radiograph_size(path), picture.convert("L").getextrema()[1])
+            values = np.asarray(ImageOps.exif_transpose(picture).convert("L"))
     return values > THRESHOLD, int(values.max())
 
 

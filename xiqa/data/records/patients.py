@@ -9,39 +9,30 @@ from pathlib import PurePath
 def recognise(names: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[str], str]]:
     """Find the rule by which names show the patient: in words, and as a function from an image's name to its patient.
 
-    A patient is the image's folder if images lie in folders of patients, else the file's stem up to its last ``_`` or
-    ``-`` (what follows is the frame), else the stem itself, so that every image counts as a patient of its own.
-    Folders or stems that merely name the split, or one or two that stand in several splits (classes, ``frame_0001``),
-    are not taken for patients.
-
-    Parameters
-    ----------
-    names : split -> names of its images, paths with ``/``.
+    ``names`` are those of the images of each split, paths with ``/``. A patient is the image's folder if images lie in
+    folders of patients, else the file's stem up to its last ``_`` or ``-`` (what follows is the frame), else the stem
+    itself, so that every image counts as a patient of its own. Folders or stems that merely name the split, or one or
+    two that stand in several splits (classes, ``frame_0001``), are not taken for patients.
     """
     listed = {split: some for split, some in names.items() if some}
     inside = {split: [name for name in some if PurePath(name).parent.name] for split, some in listed.items()}
     if _are_patients(inside, _folder, least=2):
         return "the folder they lie in", _folder
-    every = [name for some in listed.values() for name in some]
-    if any(_stem(name) != _own(name) for name in every) and _are_patients(listed, _stem, least=1):
+    stems = {name: PurePath(name).stem for some in listed.values() for name in some}
+    if any(_stem(name) != stem for name, stem in stems.items()) and _are_patients(listed, _stem, least=1):
         return "the file name up to its last _ or -", _stem
-    # The same stem in two folders is not the same image.
-    unique = len({_own(name) for name in every}) == len(set(every))
     words = "nothing (every image counts as a patient of its own: lay frames in a folder for each patient)"
-    return words, _own if unique else str
+    # The same stem in two folders is not the same image.
+    return words, str if len(set(stems.values())) < len(stems) else lambda name: PurePath(name).stem
 
 
 def _folder(name: str) -> str:
-    return PurePath(name).parent.name or _own(name)
+    return PurePath(name).parent.name or PurePath(name).stem
 
 
 def _stem(name: str) -> str:
     stem = PurePath(name).stem
     return re.sub(r"[_-][^_-]*$", "", stem) or stem
-
-
-def _own(name: str) -> str:
-    return PurePath(name).stem
 
 
 def _are_patients(names: Mapping[str, Sequence[str]], rule: Callable[[str], str], least: int) -> bool:

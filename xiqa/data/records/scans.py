@@ -6,8 +6,8 @@ from pathlib import Path
 
 from xiqa.data.files.volumes import SUFFIXES
 from xiqa.data.names import SPLITS
-from xiqa.data.records.rows import Log, unused, without_duplicates
-from xiqa.data.records.tables import Place, checked_root, decoded, fields_of, quoted
+from xiqa.data.records.rows import unused, without_duplicates
+from xiqa.data.records.tables import Log, Place, checked_root, decoded, fields_of, quoted
 from xiqa.errors import BadInput, Problem
 
 TABLE = "scans.tsv"
@@ -23,15 +23,15 @@ LAYOUT = (
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the table, with the line it begins on (the header is line 1) and the path it names."""
+class Record:
+    """One scan as its row in the table describes it; ``artifact_type`` and ``contrast`` are empty where it does not."""
 
-    line: int
+    line: int  # where the row begins; the header is line 1
     path: Path
     name: str
-    subject: str
-    split: str
-    label: int
+    subject: str  # the independent unit
+    split: str  # in the table; a drawn validation split consists of records of train
+    label: int  # 1 with an artifact, 0 clean
     artifact_type: str
     contrast: str
 
@@ -41,38 +41,22 @@ class Row:
         return self.subject, self.split, self.label, self.artifact_type, self.contrast
 
 
-@dataclass(frozen=True)
-class Table:
-    """Usable rows in the order of the table, every path that it names, and notes."""
-
-    rows: list[Row]
-    named: set[Path]
-    notes: list[str]
-
-
 def locate(root: str | Path) -> Place:
-    """The data set's folder and its table.
-
-    Raises
-    ------
-    BadInput : ``missing``, ``not_a_directory``, ``missing_table``.
-    """
+    """The data set's folder and its table; raises ``BadInput``: ``missing``, ``not_a_directory``, ``missing_table``."""
     root = checked_root(root)
     if not (root / TABLE).is_file():
         raise BadInput("missing_table", f"{root} has no {TABLE}: write one; {LAYOUT}")
     return Place(root, root / TABLE, root)
 
 
-def read_table(place: Place, logs: dict[str, Log]) -> Table:
-    """Read the table; what is wrong with a row goes to its split's log, or to train's where it has no valid split.
+def read_table(place: Place, logs: dict[str, Log]) -> tuple[list[Record], set[Path], list[str]]:
+    """Usable rows in the order of the table, every path that it names, and notes.
 
-    Raises
-    ------
-    BadInput
-        ``unreadable``, ``empty_table``, ``missing_column``, ``bad_table`` (quotes that do not close).
+    What is wrong with a row goes to its split's log, or to train's where it has no valid split. Raises ``BadInput``:
+    ``unreadable``, ``empty_table``, ``missing_column``, ``bad_table`` (quotes that do not close).
     """
     text, notes = decoded(place.table)
-    header, rows, named, count = None, [], set(), 0
+    header, records, named, count = None, [], set(), 0
     for line, fields in fields_of(place.table, text, "\t"):
         if header is None:
             header = _header(place.table, fields)
@@ -83,48 +67,36 @@ def read_table(place: Place, logs: dict[str, Log]) -> Table:
             logs["train"].add(line, None, "bad_row", message)
             continue
         cells = dict(zip(header, fields, strict=True))
-        named.add(_path(place, cells["image"]))
-        if row := _row(place, line, cells, logs):
-            rows.append(row)
+        # A name with a NUL is that of no file.
+        path = Path(os.path.abspath(place.root / cells["image"].replace("\0", "?")))
+        named.add(path)
+        if record := _record(place, line, path, cells, logs):
+            records.append(record)
     if not count:
         raise BadInput("empty_table", f"{place.table} has no rows: {LAYOUT}")
-    return Table(without_duplicates(rows, lambda row: row.path, lambda row: logs[row.split]), named, notes)
+    return without_duplicates(records, lambda record: logs[record.split]), named, notes
 
 
 def without_row(place: Place, named: set[Path]) -> list[Problem]:
     """Volumes on disk that the table does not name, at most ten of them by name."""
-    paths = [
-        path
-        for path in sorted(place.root.rglob("*"))
-        if path.name.lower().endswith(SUFFIXES) and path not in named and not _aside(path.relative_to(place.root))
-    ]
+    volumes = [path for path in sorted(place.root.rglob("*")) if path.name.lower().endswith(SUFFIXES)]
+    parts = {path: path.relative_to(place.root).parts for path in volumes if path not in named}
+    paths = [path for path in parts if parts[path][0] not in ASIDE and not any(p[0] == "." for p in parts[path])]
     return unused(place, paths, f"row in {TABLE}")
-
-
-def _aside(path: Path) -> bool:
-    return path.parts[0] in ASIDE or any(part.startswith(".") for part in path.parts)
 
 
 def _header(table: Path, fields: list[str]) -> list[str]:
     names = [field.lower() for field in fields]
-    missing = [name for name in REQUIRED if names.count(name) != 1]
+    missing = ", ".join(name for name in REQUIRED if names.count(name) != 1)
     if missing:
-        raise BadInput(
-            "missing_column",
-            f"{table} lacks {', '.join(missing)} (once) in its first line, which has {quoted(fields)}: {LAYOUT}",
-        )
+        message = f"{table} lacks {missing} (once) in its first line, which has {quoted(fields)}: {LAYOUT}"
+        raise BadInput("missing_column", message)
     return names
 
 
-def _path(place: Place, name: str) -> Path:
-    # A name with a NUL is that of no file.
-    return Path(os.path.abspath(place.root / name.replace("\0", "?")))
-
-
-def _row(place: Place, line: int, cells: dict[str, str], logs: dict[str, Log]) -> Row | None:
+def _record(place: Place, line: int, path: Path, cells: dict[str, str], logs: dict[str, Log]) -> Record | None:
     """A checked row, or None and one sentence in the log."""
     name, label, split = cells["image"], cells["label"].lower(), cells["split"].lower()
-    path = _path(place, name)
     problem = None
     if name in EMPTY:
         name, problem = None, ("missing_name", "the row names no image: write the path of its file")
@@ -140,4 +112,4 @@ def _row(place: Place, line: int, cells: dict[str, str], logs: dict[str, Log]) -
         logs.get(split, logs["train"]).add(line, name, *problem)
         return None
     optional = ["" if cells.get(column, "") in EMPTY else cells[column] for column in OPTIONAL]
-    return Row(line, path, name, cells["subject"], split, LABELS[label], *optional)
+    return Record(line, path, name, cells["subject"], split, LABELS[label], *optional)

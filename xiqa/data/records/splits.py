@@ -2,23 +2,23 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xiqa.data.names import SPLITS
-from xiqa.data.records.rows import below
+from xiqa.data.records.tables import Log, below
 from xiqa.errors import BadInput, Problem
 from xiqa.store.digests import file_digest
 
 # Where no validation split is given, one in eight of the training units of either class makes it.
 VALIDATION_SHARE = 8
 VALIDATION_SEED = 0
+Use = Callable[[Path, Any], None]
 
 
 @dataclass
@@ -38,37 +38,47 @@ class Split(Sequence):
     def __getitem__(self, index):
         return self.records[index]
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Labels of all records, (N,)."""
-        return np.array([record.label for record in self.records], dtype=np.int64)
+
+def decode(rows: Sequence, log: Callable[[Any], Log], load: Callable, use: Use | None = None) -> list[tuple]:
+    """Rows whose ``path`` can be decoded by ``load``, each with shape and notes; ``log`` of a row gets its error."""
+
+    def attempt(row) -> tuple[tuple[int, ...], list[str]] | BadInput:
+        try:
+            content = load(row.path)
+            if use is not None:
+                use(row.path, content)
+        except BadInput as error:
+            return error
+        return content.array.shape, content.notes
+
+    # Decoders run without Python's lock; more threads than that only take memory.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        outcomes = list(pool.map(attempt, rows))
+    decoded = []
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, BadInput):
+            log(row).add(row.line, None, outcome.reason, outcome.message)
+        else:
+            decoded.append((row, *outcome))
+    return decoded
 
 
-def in_threads(function: Callable, items: Iterable) -> list:
-    """Results in the order of the items; Pillow decodes and resizes without Python's lock."""
-    # More threads than that only take memory.
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-    try:
-        return list(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def gathered(notes: Iterable[list[str]]) -> list[str]:
-    """Notes of many images, each kind once with its count."""
-    kinds = Counter(note.partition(" (")[0] for phrases in notes for note in phrases)
-    return [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
+def checked_split(log: Log, split: str, records: list, total: int, notes: list[str], images: list[tuple]) -> Split:
+    """The split of a table of ``total`` rows, each kind of note of its ``images`` once; refused where it is empty."""
+    log.problems.sort(key=lambda problem: (problem.line, problem.reason))
+    if not records:
+        why = f", first of all {log.problems[0].message}" if log.problems else ""
+        raise BadInput("empty_split", f"{log.place.table} leaves no usable image of {total} rows{why}")
+    kinds = Counter(note.partition(" (")[0] for _, _, phrases in images for note in phrases)
+    notes += [f"{count} image{'s' * (count > 1)}: {kind}" for kind, count in sorted(kinds.items())]
+    return Split(log.place.root, split, log.place.table, records, log.problems, notes)
 
 
 def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
     """Take a validation split out of train: an eighth of the units of either class, drawn with a fixed seed.
 
-    A unit is positive if one of its records is. The same units are drawn however the table is sorted.
-
-    Parameters
-    ----------
-    unit : attribute of the records that names their independent unit.
-    most : largest number of units of a class.
+    ``unit`` is the attribute of the records that names their independent unit, ``most`` the largest number of units of
+    a class. A unit is positive if one of its records is. The same units are drawn however the table is sorted.
     """
     labels: dict[str, int] = {}
     for record in train:
@@ -89,14 +99,10 @@ def draw_validation(train: Split, unit: str, most: int | None = None) -> Split:
 
 def leave_out_copies(dataset: dict[str, Split]) -> None:
     """Leave an image out whose content also stands in a later split."""
+    paths = [record.path for split in dataset.values() for record in split]
     # Only files of equal size can be equal: nearly all need not be read.
-    sizes = Counter(record.path.stat().st_size for split in dataset.values() for record in split)
-    digests = {
-        record.path: file_digest(record.path)
-        for split in dataset.values()
-        for record in split
-        if sizes[record.path.stat().st_size] > 1
-    }
+    sizes = Counter(path.stat().st_size for path in paths)
+    digests = {path: file_digest(path) for path in paths if sizes[path.stat().st_size] > 1}
     _leave_out(dataset, lambda record: digests.get(record.path), "in_two_splits", "is the same image as", "it")
 
 
@@ -122,24 +128,13 @@ def _leave_out(dataset: dict[str, Split], key: Callable[[Any], str | None], reas
         later |= here
 
 
-def check_left(table: Path, records: Sequence, total: int, problems: Sequence[Problem]) -> None:
-    """Refuse a table that leaves no usable image, and name the first reason."""
-    if not records:
-        why = f", first of all {problems[0].message}" if problems else ""
-        raise BadInput("empty_split", f"{table} leaves no usable image of {total} rows{why}")
-
-
 def check_classes(split: Split, what: str) -> None:
     """Refuse a split that lacks images with, or without, what the task is about."""
     if not split.records:
         why = f", last of all {split.problems[-1].message}" if split.problems else ""
-        raise BadInput(
-            "empty_split", f"{split.table} leaves no usable image for the split '{split.split}'{why}: add images"
-        )
-    if len(set(split.labels)) < 2:
-        missing = "with" if split.labels[0] == 0 else "without"
-        raise BadInput(
-            "one_class",
-            f"{split.table} leaves no image {missing} {what} for the split '{split.split}' "
-            f"({len(split)} usable, {len(split.problems)} problems): both classes are needed",
-        )
+        message = f"{split.table} leaves no usable image for the split '{split.split}'{why}: add images"
+        raise BadInput("empty_split", message)
+    if len({record.label for record in split}) < 2:
+        left = f"no image {'without' if split[0].label else 'with'} {what} for the split '{split.split}'"
+        counts = f"{len(split)} usable, {len(split.problems)} problems"
+        raise BadInput("one_class", f"{split.table} leaves {left} ({counts}): both classes are needed")

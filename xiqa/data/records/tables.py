@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xiqa.data.names import SPLITS
-from xiqa.errors import BadInput
+from xiqa.errors import BadInput, Problem
 
 # The names of the data set: what everyone else calls validation is "dev" in its files.
 TABLES = {"train": ("train.csv",), "val": ("dev.csv", "val.csv"), "test": ("test.csv",)}
@@ -40,11 +40,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an annotation table, with the line it begins on (the header is line 1)."""
+    """One row of an annotation table, with the line it begins on (the header is line 1) and the image's path."""
 
     line: int
     name: str
     annotation: str
+    path: Path | None  # None: the name leads out of the data set
 
     @property
     def content(self) -> str:
@@ -52,21 +53,30 @@ class Row:
         return " ".join(self.annotation.split())
 
 
-def split_name(split: str) -> str:
-    """``train``, ``val`` or ``test``; ``dev`` is another name of ``val``."""
-    name = "val" if split == "dev" else split
-    if name not in SPLITS:
-        raise BadInput("unknown_split", f"there is no split '{split}': choose train, val (or dev) or test")
-    return name
+class Log:
+    """Problems of one table; paths in the messages count from the data set's folder."""
+
+    def __init__(self, place: Place):
+        self.place = place
+        self.problems: list[Problem] = []
+
+    def add(self, line: int, name: str | None, reason: str, message: str, status: str = "error") -> None:
+        """Keep a problem of one line; ``name`` is the image where the message does not name it."""
+        where = f"{below(self.place.root, self.place.table)}, line {line}"
+        message = message.replace(f"{self.place.root}{os.sep}", "")
+        text = f"{where}: {name}: {message}" if name else f"{where}: {message}"
+        self.problems.append(Problem(self.place.table, line, reason, text, status))
+
+
+def below(root: Path, path: Path) -> str:
+    """A path as seen from the data set's folder."""
+    return path.relative_to(root).as_posix()
 
 
 def locate(root: str | Path, split: str) -> Place | None:
     """The place of a split below ``root``; None where other splits are there and this one is not.
 
-    Raises
-    ------
-    BadInput
-        ``missing``, ``not_a_directory``, or ``unknown_layout`` where no annotation table is found at all.
+    Raises ``BadInput``: ``missing``, ``not_a_directory``, ``unknown_layout`` where there is no annotation table at all.
     """
     root = checked_root(root)
     place = _find(root, split)
@@ -85,9 +95,10 @@ def checked_root(root: str | Path) -> Path:
     return root
 
 
-def expected_tables(split: str) -> str:
-    """The names under which the table of a split is looked for, in words."""
-    return f"object-CXR_{split}/{TABLES[split][0]} or {TABLES[split][0]}"
+def missing_table(root: str | Path, split: str) -> BadInput:
+    """Error for a split without a table."""
+    tables = f"object-CXR_{split}/{TABLES[split][0]} or {TABLES[split][0]}"
+    return BadInput("missing_table", f"{root} has no table of the split '{split}': add {tables}, with images")
 
 
 def _find(root: Path, split: str) -> Place | None:
@@ -99,34 +110,33 @@ def _find(root: Path, split: str) -> Place | None:
     return None
 
 
-def read_table(table: Path) -> tuple[list[Row], list[tuple[int, str]], list[str]]:
-    """Rows of an annotation table, damaged rows as (line, what is wrong and what to do), and notes.
+def read_table(place: Place) -> tuple[list[Row], Log, list[str]]:
+    """Rows of an annotation table, the log of its damaged rows, and notes.
 
-    Raises
-    ------
-    BadInput
-        ``unreadable``, ``empty_split`` (no header), ``missing_column``, ``bad_table`` (quotes that do not close).
+    Raises ``BadInput``: ``unreadable``, ``empty_split`` (no header), ``missing_column``, ``bad_table`` (quotes that do
+    not close).
     """
-    text, notes = decoded(table)
-    rows, damaged, columns = [], [], None
-    for line, fields in fields_of(table, text):
-        if columns is None:
-            width, columns = len(fields), _columns(table, fields)
-        elif len(fields) != width:
-            damaged.append((line, _wrong_width(len(fields), width)))
+    text, notes = decoded(place.table)
+    rows, log, header = [], Log(place), None
+    for line, fields in fields_of(place.table, text):
+        if header is None:
+            header, (name, annotation) = fields, _columns(place.table, fields)
+        elif len(fields) != len(header):
+            count = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {len(header)}"
+            remedy = "write one comma between image and annotation, also where there is no object"
+            log.add(line, None, "bad_row", f"the row has {count}: {remedy}")
         else:
-            rows.append(Row(line, *(fields[column] for column in columns)))
-    if columns is None:
-        raise BadInput("empty_split", f"{table} is empty: it needs the columns image_name and annotation, and images")
-    return rows, damaged, notes
+            rows.append(Row(line, fields[name], fields[annotation], place.image(fields[name])))
+    if header is None:
+        message = f"{place.table} is empty: it needs the columns image_name and annotation, and images"
+        raise BadInput("empty_split", message)
+    return rows, log, notes
 
 
 def fields_of(table: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Line and stripped fields of every row of a table's text, the header included; empty rows are skipped.
 
-    Raises
-    ------
-    BadInput : ``bad_table`` (quotes that do not close).
+    Raises ``BadInput``: ``bad_table`` (quotes that do not close).
     """
     # Strict: a quote that never closes is an error here and does not swallow the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -138,9 +148,8 @@ def fields_of(table: Path, text: str, delimiter: str = ",") -> Iterator[tuple[in
             if any(fields):
                 yield start, fields
     except csv.Error as error:
-        raise BadInput(
-            "bad_table", f"{table} cannot be read from line {line} on ({error}): check its quotation marks"
-        ) from error
+        message = f"{table} cannot be read from line {line} on ({error}): check its quotation marks"
+        raise BadInput("bad_table", message) from error
 
 
 def quoted(header: list[str]) -> str:
@@ -165,16 +174,6 @@ def _columns(table: Path, header: list[str]) -> tuple[int, int]:
     names = [field.lower() for field in header]
     name = next((names.index(wanted) for wanted in NAME_COLUMNS if wanted in names), None)
     if name is None or "annotation" not in names:
-        raise BadInput(
-            "missing_column",
-            f"{table} has the columns {quoted(header)} in its first line: "
-            "it needs image_name (or image_path) and annotation, separated by a comma",
-        )
+        message = f"{table} has the columns {quoted(header)} in its first line: it needs image_name (or image_path) "
+        raise BadInput("missing_column", message + "and annotation, separated by a comma")
     return name, names.index("annotation")
-
-
-def _wrong_width(count: int, wanted: int) -> str:
-    return (
-        f"the row has {count} field{'s' * (count != 1)} where the header has {wanted}: "
-        "write one comma between image and annotation, also where there is no object"
-    )
