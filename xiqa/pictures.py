@@ -1,4 +1,4 @@
-"""Draw radiographs, brain planes and saliency maps, for notebooks and for people's own scans."""
+"""Draw radiographs, brain planes and saliency maps."""
 
 from collections.abc import Sequence
 
@@ -43,21 +43,18 @@ def overlay(
     tolerance: float | None = None,
     title: str = "",
 ) -> None:
-    """A map (H, W) over its image: strong saliency covers, weak leaves the image to be seen.
+    """A map (H, W) over its image, the more opaque the stronger it is.
 
-    ``peak`` (row, column) is marked with a ring of the tolerance's radius, so that a hit can be read off.
+    ``peak`` (row, column) is marked, with a ring of the radius ``tolerance``, so that a hit can be seen.
     """
-    radiograph(ax, image)
+    radiograph(ax, image, shapes, title)
     heat = scaled(saliency)
     height, width = image.shape
     ax.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.75 * heat**0.7, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-    for shape in shapes:
-        ax.add_patch(outline(shape))
     if peak is not None and peak[0] >= 0:
         ax.plot(peak[1], peak[0], marker="+", color=PEAK, markersize=6, markeredgewidth=1.2)
         if tolerance:
             ax.add_patch(patches.Circle((peak[1], peak[0]), tolerance, fill=False, color=PEAK, linewidth=0.8))
-    ax.set_title(title, fontsize=8)
 
 
 def planes(
@@ -68,11 +65,10 @@ def planes(
     saliency: np.ndarray | None = None,
     letters: bool = True,
 ) -> None:
-    """The sagittal, coronal and axial plane of a volume (X, Y, Z) in RAS through voxel ``at``, as seen in the atlas.
+    """The sagittal, coronal and axial plane of a volume (X, Y, Z) in RAS through voxel ``at``, left on the left side.
 
-    Left is on the left side. Voxels are drawn in their size: ``spacing`` in millimetres along X, Y, Z. ``saliency`` of
-    the volume's shape is laid over it as in ``overlay``, scaled once for all three planes. Without ``letters`` the
-    directions are unknown, and the axes bear their numbers only.
+    Voxels have their true aspect: ``spacing`` in millimetres along X, Y, Z. ``saliency`` of the volume's shape is laid
+    over it and scaled once for all planes. Without ``letters`` the directions are unknown, and axes are numbered.
     """
     low, high = np.percentile(volume, (0.5, 99.5))
     if not high > low:
@@ -102,9 +98,8 @@ def views(volume: np.ndarray, spacing: Sequence[float], height: int = 120) -> np
 
     The nose points to the left and upwards; ``spacing`` in millimetres along X, Y, Z; ``height`` in pixels.
     """
-    middle = [side // 2 for side in volume.shape]
-    sagittal = volume[middle[0]].T[::-1, ::-1], (spacing[2], spacing[1])
-    axial = volume[:, :, middle[2]].T[::-1], (spacing[1], spacing[0])
+    sagittal = volume[volume.shape[0] // 2].T[::-1, ::-1], (spacing[2], spacing[1])
+    axial = volume[:, :, volume.shape[2] // 2].T[::-1], (spacing[1], spacing[0])
     low, high = np.percentile(volume, (0.5, 99.5))
     panels = []
     for plane, (down, across) in (sagittal, axial):
@@ -132,11 +127,11 @@ def outline(shape: Shape) -> patches.Patch:
     return patches.Rectangle((x1, y1), x2 - x1, y2 - y1, **style)
 
 
-def sheet(columns: int, count: int, side: float = 1.7) -> tuple[Figure, np.ndarray]:
-    """A figure of ``count`` square panels in rows of ``columns``; panels that are not needed stay empty."""
+def sheet(columns: int, count: int, side: float) -> tuple[Figure, np.ndarray]:
+    """A figure of ``count`` square panels of ``side`` inches in rows of ``columns``, without axes."""
     rows = -(-count // columns)
-    size = (side * columns, (side + 0.2) * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    figsize = (side * columns, (side + 0.2) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
     return figure, axes

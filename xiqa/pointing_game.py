@@ -1,8 +1,8 @@
 """The pointing game (Zhang et al. 2018): does the maximum of a saliency map lie on the object?
 
-A map hits if its maximum is closer than the tolerance to a pixel of the truth (Euclidean distance, strict). Beside
-every score stand chance, simple baselines that see no network, and what the best possible map on a layer's grid could
-score; all of them are here. Masks and maps are indexed [image, row, column].
+A map hits if its maximum is closer than the tolerance to a true pixel (Euclidean distance, strict). Beside the scores
+stand chance, baselines that see no network, and the score of the best possible map on a layer's grid. Masks and maps
+are indexed [image, row, column].
 """
 
 from collections.abc import Iterator
@@ -23,28 +23,21 @@ _FEW = 16
 
 
 def play(maps: Tensor | np.ndarray, masks: ArrayLike, tolerance: float, ties: str = "first") -> pd.DataFrame:
-    """Score maps against masks.
+    """Score maps (B, H, W) against bool masks (B, H, W) of the true pixels.
 
     Parameters
     ----------
-    maps : (B, H, W) saliency maps, torch or numpy.
-    masks : (B, H, W) bool, the true pixels.
     tolerance : pixels; a distance below it counts (strict).
-    ties : what happens where several pixels share the maximum. "first": the first in raster order speaks for all (the
-        papers' rule). "all": every one of them must hit. "mean": the score is the share that hits, and the outcome is
-        a hit if more than half do.
+    ties : rule for pixels that share the maximum. "first": the first in raster order counts (the papers' rule). "all":
+        every one of them must hit. "mean": the score is the share that hits, and more than half of them make a hit.
 
     Returns
     -------
-    DataFrame, one row an image:
-        row, column : the first maximum in raster order, in pixels; -1 for a degenerate map.
-        tied : number of pixels at the maximum.
-        distance : pixels from the peak to the nearest true pixel, NaN without verdict. The peak is the first one, for
-            "all" the farthest, for "mean" the median (upper of two): so ``distance < t`` is the outcome at any
-            tolerance t.
-        score : in [0, 1], share of the tied peaks that count; NaN without verdict.
-        outcome : "hit", "miss", "no_object" (empty mask), or "degenerate" (constant or not finite): neither of these
-            two is a verdict, and they belong in no denominator, but are to be counted.
+    A row an image. ``row``, ``column``: the first maximum in raster order; -1 for a degenerate map. ``tied``: the
+    number of pixels at the maximum. ``distance``: pixels from the peak (for "all" the farthest, for "mean" the median,
+    upper of two) to the nearest true pixel: ``distance < t`` is the outcome at any tolerance t. ``score``: in [0, 1].
+    ``outcome``: "hit", "miss", "no_object" (empty mask) or "degenerate" (map constant or not finite); the last two have
+    neither distance nor score (NaN) and belong in no denominator.
 
     Raises
     ------
@@ -91,10 +84,10 @@ def _squared_distances(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def smooth(maps: Tensor, sigma: float = 1.0, size: int = 11) -> Tensor:
-    """Gaussian smoothing of maps (B, H, W) before the pointing game, as the papers do it.
+    """Gaussian smoothing of maps (B, H, W) or (B, X, Y, Z) before the pointing game, as in the papers.
 
-    Separable kernel of `size` (odd) samples, cut off and normalised, reflect padding (the edge is not repeated); sigma
-    in pixels. Three-dimensional maps (B, X, Y, Z) work likewise. A constant map stays constant.
+    The kernel has ``size`` (odd) samples and ``sigma`` pixels, cut off and normalised; reflect padding (the edge is not
+    repeated). A constant map stays constant.
     """
     reach = size // 2
     if size % 2 == 0 or min(maps.shape[1:]) <= reach:
@@ -129,26 +122,15 @@ def chance(masks: ArrayLike, tolerance: float) -> np.ndarray:
 def grid_ceiling(
     masks: ArrayLike, tolerance: float, grid: tuple[int, int], smoothing: int | None = None
 ) -> tuple[float, np.ndarray]:
-    """What the best possible map on a layer's grid could score, with ties going to the first maximum.
+    """Score of the best possible map on a layer's grid of (h, w) cells, ties going to the first maximum.
 
-    A map of h x w cells, resized bilinearly (``align_corners=False``), is linear between the centres of its cells and
-    constant outside. So its first maximum is a pixel next to a centre, or the first one of a constant border, and
-    every combination of such a row and column is reached. For the tie rule "all" it is an upper bound; for a product
-    of several layers it does not hold.
+    A map resized bilinearly (``align_corners=False``) is linear between the centres of its cells and constant outside.
+    So its first maximum is a pixel next to a centre, or the first one of a constant border, and every combination of
+    such a row and column is reached. For the tie rule "all" this is an upper bound; for a product of layers it does not
+    hold. ``smoothing`` is the size of the kernel of `smooth`, which moves the maximum by up to half a kernel.
 
-    Parameters
-    ----------
-    masks : (B, H, W) bool.
-    tolerance : pixels, strict.
-    grid : cells of the layer (h, w).
-    smoothing : size of the kernel of `smooth` if the maps are smoothed: between a flat and a steep slope the maximum
-        moves up to half a kernel away from the centre.
-
-    Returns
-    -------
-    ceiling : share of images with an object that some map on this grid hits; NaN if there is no object at all.
-    distances : (B,) pixels from the nearest reachable peak to the mask, NaN where it is empty; any tolerance can be
-        read from it.
+    Returns the share of images with an object that some map hits (NaN without objects), and the distances (B,) in
+    pixels from the nearest reachable peak to the mask (NaN where it is empty).
     """
     masks = _masks(masks)
     reach = 0 if smoothing is None else smoothing // 2
@@ -158,8 +140,8 @@ def grid_ceiling(
     )
     table = np.hypot(down[:, None], across[None, :])
     distances = np.array([table[mask].min() if mask.any() else np.nan for mask in masks])
-    known = distances[~np.isnan(distances)]
-    return float((known < tolerance).mean()) if len(known) else np.nan, distances
+    with_object = distances[~np.isnan(distances)]
+    return float((with_object < tolerance).mean()) if len(with_object) else np.nan, distances
 
 
 def reachable(cells: int, size: int, reach: int = 0) -> np.ndarray:
@@ -177,12 +159,12 @@ def baselines(
 ) -> dict[str, Tensor]:
     """Maps (B, H, W) float32 of baselines that see no network, to be scored by `play` like any method.
 
-    ``constant_point``: the pixel that hits most training masks at this tolerance. ``centre``: of the picture.
-    ``random``: a pixel an image, drawn with `seed`. ``difference_of_gaussians`` and ``gradient_magnitude``: see
-    `dog_peak` and `gradient_magnitude`.
-    Images are (B, H, W) or (B, C, H, W) in any unit, training masks (N, H, W) bool.
+    ``constant_point``: the pixel that hits most training masks (N, H, W); ``centre`` of the image; ``random``: a pixel
+    an image, drawn with `seed`; ``difference_of_gaussians`` and ``gradient_magnitude`` of the images, (B, H, W) or
+    (B, C, H, W) in any unit.
     """
-    grey = _grey(images)
+    images = torch.as_tensor(images).detach().cpu().float()
+    grey = (images.mean(1) if images.dim() == 4 else images).numpy()
     count, height, width = grey.shape
     best = constant_point(train_masks, tolerance, (height, width))
     drawn = np.random.default_rng(seed).integers(height * width, size=count)
@@ -210,24 +192,22 @@ def constant_point(train_masks: ArrayLike, tolerance: float, size: tuple[int, in
     return int(best[nearest, 0]), int(best[nearest, 1])
 
 
-def dog_peak(images: Tensor | np.ndarray, scale: float = 0.01, ratio: float = 1.6) -> Tensor:
-    """Absolute difference of two Gaussians, (B, H, W) float32: answers to blobs, bright or dark.
+def dog_peak(grey: np.ndarray) -> Tensor:
+    """Absolute difference of two Gaussians of images (B, H, W) float32: the response to bright and dark blobs.
 
-    The narrow one has a standard deviation of `scale` times the height (6 px at 600), the other `ratio` times that
-    (Marr and Hildreth 1980).
+    Standard deviations are 0.01 of the height (6 px at 600) and 1.6 times that (Marr and Hildreth 1980).
     """
-    grey = _grey(images)
-    sigma = scale * grey.shape[1]
-    narrow, wide = (ndimage.gaussian_filter(grey, (0, s, s), mode="nearest") for s in (sigma, ratio * sigma))
+    sigma = 0.01 * grey.shape[1]
+    narrow, wide = (ndimage.gaussian_filter(grey, (0, s, s), mode="nearest") for s in (sigma, 1.6 * sigma))
     return torch.from_numpy(np.abs(narrow - wide))
 
 
-def gradient_magnitude(images: Tensor | np.ndarray, scale: float = 0.005) -> Tensor:
-    """Gradient magnitude after a Gaussian of `scale` times the height (3 px at 600), (B, H, W) float32."""
-    grey = _grey(images)
-    sigma = scale * grey.shape[1]
-    steep = [ndimage.gaussian_gradient_magnitude(image, sigma, mode="nearest") for image in grey]
-    return torch.from_numpy(np.stack(steep))
+def gradient_magnitude(grey: np.ndarray) -> Tensor:
+    """Gradient magnitude of images (B, H, W) float32 after a Gaussian of 0.005 of the height (3 px at 600)."""
+    sigma = 0.005 * grey.shape[1]
+    return torch.from_numpy(
+        np.stack([ndimage.gaussian_gradient_magnitude(image, sigma, mode="nearest") for image in grey])
+    )
 
 
 def _masks(masks: ArrayLike) -> np.ndarray:
@@ -237,21 +217,15 @@ def _masks(masks: ArrayLike) -> np.ndarray:
     return masks
 
 
-def _grey(images: Tensor | np.ndarray) -> np.ndarray:
-    """(B, H, W) float32, the mean over channels if there are any."""
-    images = torch.as_tensor(images).detach().cpu().float()
-    return (images.mean(1) if images.dim() == 4 else images).numpy()
-
-
 def _point(position: tuple[int, int], shape: tuple[int, int, int]) -> Tensor:
-    """One map with a single peak, seen (B, H, W)."""
+    """The same map with a single peak for every image, (B, H, W)."""
     one = torch.zeros(shape[1:])
     one[position] = 1
     return one.expand(shape)
 
 
 def _dilated(masks: np.ndarray, tolerance: float) -> Iterator[np.ndarray]:
-    """Each mask with all pixels closer than `tolerance` to it; only the object's surroundings are looked at."""
+    """Each mask with all pixels closer than `tolerance` to it, computed in the object's surroundings only."""
     margin = int(np.ceil(tolerance))
     for mask in masks:
         dilated = np.zeros_like(mask)

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from xiqa.saliency.core import explain_classes
-from xiqa.saliency.methods import ALL, METHODS, register
+from xiqa.saliency.methods import ALL, METHODS, explain_classes, register
 from xiqa.saliency.modes import explain
 
 

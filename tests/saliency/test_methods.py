@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from xiqa.saliency.engine import Forward
 from xiqa.saliency.methods import ALL, METHODS, combine, degenerate, register, resize
-from xiqa.saliency.modes import explain, explain_with_notes
+from xiqa.saliency.modes import explain
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting backward hooks", "ignore:Input Tensor 0 did not already")
 
@@ -146,17 +147,15 @@ def test_the_scale_of_the_network_does_not_matter(resnet18, pictures):
 
 def test_the_constant_bias_map_of_the_last_layer_is_counted(resnet18, pictures):
     """Global average pooling spreads the gradient evenly, so the last layer's bias map says nothing."""
-    last = resnet18.saliency_layers["single"]
+    layers, last = resnet18.saliency_layers, resnet18.saliency_layers["single"]
     for images in (pictures, pictures.float()):
-        model = resnet18.to(images.dtype)
-        maps, constant = explain_with_notes(model, images, ["normgrad_bias_single", "normgrad_bias_combined"])
-        assert degenerate(maps["normgrad_bias_single"]).all()
-        assert not degenerate(maps["normgrad_bias_combined"]).any()
-        assert constant["normgrad_bias_combined"].tolist() == [1, 1, 1]
-        only = {"combined": last}
-        maps, constant = explain_with_notes(model, images, "normgrad_bias_combined", layers=only)
-        assert degenerate(maps["normgrad_bias_combined"]).all()
-        assert constant["normgrad_bias_combined"].tolist() == [1, 1, 1]
+        for combined, nothing in ((layers["combined"], False), (last, True)):
+            forward = Forward(resnet18.to(images.dtype), images, {"single": last, "combined": combined}, False, None)
+            captured = forward.captured(None)
+            assert degenerate(METHODS["normgrad_bias_single"].function(captured)).all()
+            product, constant = METHODS["normgrad_bias_combined"].function(captured)
+            assert degenerate(product).all() == nothing
+            assert constant.tolist() == [1, 1, 1]
 
 
 def test_combine_leaves_constant_layers_out_and_counts_them_by_image():

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from xiqa import saliency
 from xiqa.saliency import published
+from xiqa.saliency.engine import Forward, GuidedRule
 from xiqa.saliency.methods import ALL
 from xiqa.saliency.modes import explain
 
@@ -109,7 +110,7 @@ def test_s4_explains_the_sum_of_all_logits_unless_a_target_is_given(resnet18, pi
 def test_s4_is_guided_where_the_hooks_are_not_lost(resnet18, pictures):
     found = explain(resnet18, pictures, "guided_backprop", defects=["S4"])["guided_backprop"]
     leaf = pictures.clone().requires_grad_()
-    rule = saliency.engine.GuidedRule(None)
+    rule = GuidedRule(None)
     with rule:
         logits = resnet18(leaf)
     rule.reach = 10**6
@@ -128,7 +129,7 @@ def reference_product(maps, size):
 
 def test_s5_is_an_absolute_guard_in_single_precision(resnet18, pictures):
     found = explain(resnet18, pictures, "normgrad_conv1x1_combined", defects=["S5"])["normgrad_conv1x1_combined"]
-    captured = saliency.engine.capture(resnet18, pictures, None, resnet18.saliency_layers, False, None)
+    captured = Forward(resnet18, pictures, resnet18.saliency_layers, False, None).captured(None)
     for i in range(len(pictures)):
         layers = [
             (captured.activations[n][i].norm(dim=0) * captured.gradients[n][i].norm(dim=0)) for n in captured.combined
@@ -150,7 +151,7 @@ def test_s5_midl_has_no_guard():
 
 
 def test_s6_gradcam_in_eight_bits(resnet18, pictures):
-    captured = saliency.engine.capture(resnet18, pictures, None, resnet18.saliency_layers, False, None)
+    captured = Forward(resnet18, pictures, resnet18.saliency_layers, False, None).captured(None)
     cams = (1 + weighted(captured.activations["layer4.1"], captured.gradients["layer4.1"])).relu().float().numpy()
     found = explain(resnet18, pictures, "gradcam", defects=["S6"])["gradcam"].numpy()
     for cam, one in zip(cams, found, strict=True):
@@ -233,7 +234,7 @@ def test_batch_equals_loop_and_nothing_is_left_on_the_network(resnet18, pictures
 def test_one_set_of_passes_serves_every_set_of_defects(resnet18, pictures):
     passes = published.Passes(resnet18, pictures, None, resnet18.saliency_layers, None, guided=True)
     for defects in ((), ("S1",), ("S2", "S6"), saliency.MODES["published"]):
-        found, _ = passes.maps(ALL, defects)
+        found = passes.maps(ALL, defects)
         alone = explain(resnet18, pictures, defects=defects)
         assert all(torch.equal(found[name].nan_to_num(-1), alone[name].nan_to_num(-1)) for name in ALL), defects
 

@@ -1,8 +1,7 @@
 """Measures of localisation beyond the pointing game.
 
-`froc` scores points, as the Object-CXR challenge scores detectors, and `peaks` turns a map into points;
-`energy_pointing_game`, `iou_curve` and `average_precision` compare a whole map with a mask; `insertion_deletion`
-measures how the probability of the network depends on the pixels of high saliency.
+`froc` scores points, and `peaks` turns a map into points; `energy_pointing_game`, `iou_curve` and `average_precision`
+compare a map with a mask; `insertion_deletion` measures the dependence of the network on pixels of high saliency.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
 """Free-response ROC of the Object-CXR challenge: share of objects that points hit, at fixed rates of false alarms.
 
-The rule of the challenge. The points of all images are sorted by falling probability. A point inside an object of its
-image is a hit of every object that contains it; a point outside every object is a false alarm. The sensitivity (share
-of all objects that were hit so far) is read as soon as there are 1/8 false alarms an image, then at 1/4, 1/2, 1, 2, 4
-and 8, at most one reading a point. The score is the mean of the seven sensitivities.
+The points of all images are sorted by falling probability. A point inside an object of its image hits every object that
+contains it; a point outside every object is a false alarm. The sensitivity (share of all objects hit so far) is read as
+soon as there are 1/8 false alarms an image, then at 1/4, 1/2, 1, 2, 4 and 8, at most one reading a point. The score is
+the mean of the seven sensitivities.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,15 @@ from numpy.typing import NDArray
 from xiqa.data.shapes import Shape
 
 OPERATING_POINTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false positives an image
+QUANTILES = [(1 - 0.95) / 2, (1 + 0.95) / 2]  # of the bootstrap
 Point = tuple[float, float, float]
 
 
 class RankedPoints(NamedTuple):
     """All P points of N images, sorted by falling probability.
 
-    Attributes
-    ----------
-    image : (P,) number of the image that the point lies in.
-    hits : (P,) number of objects that the point is the first to hit.
-    false : (P,) bool, outside every object of its image.
-    objects : (N,) number of objects of each image.
+    ``image`` (P,) is the number of a point's image, ``hits`` (P,) the number of objects that it is the first to hit,
+    ``false`` (P,) whether it is outside every object; ``objects`` (N,) is the number of objects of each image.
     """
 
     image: NDArray[np.intp]
@@ -43,14 +40,14 @@ def froc(points: Sequence[Sequence[Point]], shapes: Sequence[Sequence[Shape]]) -
     ----------
     points : for each image a list of (probability, x, y), x and y in the pixels of the shapes. Of equal probabilities
         the earlier image comes first, then the earlier point of the list.
-    shapes : for each image the annotated objects, none or several. False positives are divided by the number of all
-        images, also of those without objects.
+    shapes : for each image the annotated objects, none or several. False alarms are divided by the number of all
+        images.
 
     Returns
     -------
-    score : mean sensitivity at the seven operating points, in [0, 1]; NaN without a single object.
-    curve : DataFrame with the columns false_positives (an image) and sensitivity, seven rows. Where points
-        end early the last sensitivity that was read is repeated, or, if none was, that after all points.
+    The score in [0, 1], NaN without a single object, and the curve: a DataFrame of ``false_positives`` (an image) and
+    ``sensitivity``, seven rows. Where the points end early, the last reading (or the sensitivity at the end, if there
+    is no reading) is repeated.
 
     Raises
     ------
@@ -62,11 +59,9 @@ def froc(points: Sequence[Sequence[Point]], shapes: Sequence[Sequence[Shape]]) -
 
 
 def rank(points: Sequence[Sequence[Point]], shapes: Sequence[Sequence[Shape]]) -> RankedPoints:
-    """Points of all images sorted, with the hits of each one; parameters and errors as for `froc`."""
+    """Points of all images sorted, with the hits of each one; arguments and errors as for `froc`."""
     if len(points) != len(shapes):
-        raise ValueError(
-            f"points of {len(points)} images and shapes of {len(shapes)} images differ: pass one list an image"
-        )
+        raise ValueError(f"there are points of {len(points)} images and shapes of {len(shapes)}: they differ")
     arrays = [_array(some, number) for number, some in enumerate(points)]
     parts = [_one(array, objects) for array, objects in zip(arrays, shapes, strict=True)]
     image = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
@@ -96,18 +91,11 @@ def sensitivities(hits: NDArray, false: NDArray[np.bool_], images: int, objects:
 
 
 def interval(
-    ranked: RankedPoints, units: Sequence | None = None, draws: int = 500, seed: int = 0, confidence: float = 0.95
+    ranked: RankedPoints, units: Sequence | None = None, draws: int = 500, seed: int = 0
 ) -> tuple[float, float]:
-    """Bootstrap percentile interval of the score over independent units.
+    """95 % bootstrap percentile interval of the score over independent units; NaN where no draw has an object.
 
-    Parameters
-    ----------
-    units : unit of each image (the patient of a frame), drawn with all its images; by default each image is a unit.
-    draws, seed : number of draws, and seed of the generator. Draws without an object are left out.
-
-    Returns
-    -------
-    low, high : NaN where no draw has an object.
+    ``units`` (the patient of each image) are drawn with all their images; by default each image is a unit.
     """
     groups = np.arange(len(ranked.objects)) if units is None else pd.factorize(np.asarray(units))[0]
     count, generator = int(groups.max(initial=-1)) + 1, np.random.default_rng(seed)
@@ -122,7 +110,7 @@ def interval(
             scores.append(sensitivities(hits, false, int(times.sum()), objects).mean())
     if not scores:
         return np.nan, np.nan
-    low, high = np.quantile(scores, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(scores, QUANTILES)
     return float(low), float(high)
 
 

@@ -12,31 +12,16 @@ from torch import Tensor
 from xiqa.data.arrays.grids import to_original
 from xiqa.saliency.methods import degenerate
 
-MOST = 20  # peaks of a map
-
 
 def peaks(
-    saliency: Tensor | NDArray, probability: float, tolerance: float, most: int = MOST
+    saliency: Tensor | NDArray, probability: float, tolerance: float, most: int = 20
 ) -> list[tuple[float, int, int]]:
-    """Local maxima of a map, the highest first.
+    """Local maxima (probability, row, column) of a map (H, W), the highest first; none for a degenerate map.
 
     A peak is the maximum of the square of ``tolerance`` pixels on every side, borders included, and above the map's
-    minimum; of several equal ones that are closer than ``tolerance`` (Euclidean) the first in raster order stays.
-
-    Parameters
-    ----------
-    saliency : (H, W).
-    probability : of the image, in [0, 1]; that of a peak is its product with the map there, scaled to [0, 1].
-    tolerance : pixels, above zero.
-    most : maximal number of peaks.
-
-    Returns
-    -------
-    list of (probability, row, column); empty for a degenerate map (constant or not finite).
-
-    Raises
-    ------
-    ValueError : a map that is not (H, W), a tolerance that is not positive.
+    minimum; of equal ones closer than ``tolerance`` (Euclidean) the first in raster order stays. ``probability`` of the
+    image, in [0, 1], is multiplied with the map scaled to [0, 1]. At most ``most`` peaks are kept. ValueError: a map
+    that is not (H, W), a tolerance that is not positive.
     """
     values = torch.as_tensor(np.asarray(saliency) if isinstance(saliency, np.ndarray) else saliency).detach().cpu()
     if values.dim() != 2:

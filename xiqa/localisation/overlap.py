@@ -1,7 +1,6 @@
 """Agreement of a whole map with a mask: energy, intersection over union, average precision.
 
-Masks and maps are indexed [image, row, column]. For an empty mask or a degenerate map (constant or not finite) the
-value is NaN.
+Maps (B, H, W) and bool masks (B, H, W). The value is NaN for an empty mask or a degenerate map (constant, not finite).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,16 +18,9 @@ THRESHOLDS = tuple(step / 20 for step in range(1, 20))  # of maps scaled to [0, 
 
 
 def energy_pointing_game(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.float64]:
-    """Energy-based pointing game (Wang et al. 2020, Score-CAM): share of a map's sum that lies inside the mask, (B,).
+    """Energy-based pointing game (Wang et al. 2020, Score-CAM): share of a map's sum inside the mask, (B,) in [0, 1].
 
-    Parameters
-    ----------
-    maps : (B, H, W), non-negative; negative values count as zero.
-    masks : (B, H, W) bool.
-
-    Returns
-    -------
-    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is the mask's share of the image.
+    Negative values count as zero. Chance is the mask's share of the image.
     """
     energies = np.full(len(maps), np.nan)
     for i, values, mask in _valid(maps, masks):
@@ -41,17 +33,9 @@ def energy_pointing_game(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np
 
 
 def iou_curve(maps: Tensor | NDArray, masks: ArrayLike, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
-    """Intersection over union of mask and thresholded map.
+    """Intersection over union of mask and thresholded map, a row (image, threshold, iou) each.
 
-    Parameters
-    ----------
-    maps : (B, H, W), each scaled to [0, 1] by its extremes; pixels of at least the threshold belong to the map.
-    masks : (B, H, W) bool.
-    thresholds : in [0, 1].
-
-    Returns
-    -------
-    DataFrame with the columns image (number), threshold, iou, image by image.
+    Maps are scaled to [0, 1] by their extremes; pixels of at least the threshold belong to the map.
     """
     thresholds = np.asarray(thresholds, dtype=np.float64)
     table = np.full((len(maps), len(thresholds)), np.nan)
@@ -70,20 +54,11 @@ def best_threshold(curve: pd.DataFrame) -> float:
 
 
 def average_precision(maps: Tensor | NDArray, masks: ArrayLike) -> NDArray[np.float64]:
-    """Average precision of a map's pixels as a ranking of the mask's, image by image, (B,).
+    """Average precision of a map's pixels as a ranking of the mask's, image by image, (B,) in [0, 1].
 
     The sum of (R_n - R_{n-1}) P_n over the distinct values of the map from the highest on, so that tied pixels enter
-    together (as in scikit-learn's ``average_precision_score``). Recall grows at values of true pixels only, so one sort
-    of the values suffices.
-
-    Parameters
-    ----------
-    maps : (B, H, W).
-    masks : (B, H, W) bool.
-
-    Returns
-    -------
-    (B,) in [0, 1]; NaN for an empty mask or a degenerate map. Chance is about the mask's share of the image.
+    together, as in scikit-learn's ``average_precision_score``; one sort serves, since recall grows at values of true
+    pixels only. Chance is about the mask's share of the image.
     """
     precision = np.full(len(maps), np.nan)
     for i, values, mask in _valid(maps, masks):

@@ -28,13 +28,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def network(name: str, state: str, seed: int = 0, weights: str | Path | None = None) -> nn.Module:
-    """A network in one of three states, in evaluation mode.
+    """A network in evaluation mode in one of three states.
 
-    Parameters
-    ----------
-    name : network, as in :func:`xiqa.models.build`.
-    state : ``trained`` (``weights`` is the classifier's file), ``semi_random`` (``weights`` is the pretext's file or
-        ``"imagenet"``; the head is drawn from ``seed``) or ``fully_random`` (everything is drawn from ``seed``).
+    ``trained``: ``weights`` is the classifier's file; ``semi_random``: ``weights`` is the pretext's file or
+    ``"imagenet"``, and the head is drawn from ``seed``; ``fully_random``: everything is drawn from ``seed``.
     """
     if state not in STATES:
         raise ValueError(f"state must be one of {', '.join(STATES)}, not {state!r}")
@@ -50,9 +47,9 @@ def network(name: str, state: str, seed: int = 0, weights: str | Path | None = N
 
 @contextmanager
 def drawing(seed: int) -> Iterator[None]:
-    """Torch's global generator starts from the seed for a while; the caller's, of every device, is left as it was."""
-    # A training of seed 0 begins with torch.manual_seed(0): the same number here would give a network its own start
-    # back, from which a head hardly moves.
+    """Draws of torch's global generator follow from ``seed``; the caller's generators do not change."""
+    # PURPOSE: a training of seed 0 begins with torch.manual_seed(0), and a head drawn from the same number would be
+    # the training's start, from which a head hardly moves.
     key = int(np.random.SeedSequence([seed, PURPOSE]).generate_state(1)[0])
     with torch.random.fork_rng(devices=[]):
         # Networks are drawn on the CPU, and torch.manual_seed would reseed GPUs too.

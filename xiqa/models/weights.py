@@ -58,14 +58,14 @@ def load(model: nn.Module, path: str | Path) -> None:
 
 def newest_pretext(name: str) -> Path:
     """The newest pretext backbone of this network that a finished training step left in any profile's store."""
-    found = [
+    paths = [
         path
         for path in results_root().glob("*/store/train_pretext/*/weights.pt")
         if json.loads((path.parent / "entry.json").read_text())["key"]["arguments"]["recipe"]["network"] == name
     ]
-    if not found:
+    if not paths:
         raise FileNotFoundError(
             f"no pretext weights for {name} in {results_root()}: a run makes them (make paper, or "
             f"python run_all.py --only 02_training:pretext-{name}); or choose weights=None"
         )
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return max(paths, key=lambda path: path.stat().st_mtime)

@@ -1,4 +1,4 @@
-r"""The saliency methods, each one function of what was captured, and the registry that `explain` reads.
+r"""The saliency methods, their registry, and maps by all of them from one forward pass.
 
 A new method is one function and one line::
 
@@ -6,8 +6,8 @@ A new method is one function and one line::
     def gradient(c: Captured) -> Tensor:
         return absolute(c.input_gradient)
 
-It takes a `Captured` and returns non-negative maps (B, *size), or `combine`'s pair of maps and counts. Methods that
-use ``c.guided_gradient`` register with ``guided=True``. Any method of captum fits, as `integrated_gradients` shows.
+It returns non-negative maps (B, *size), or `combine`'s pair of maps and counts; if it uses ``c.guided_gradient`` it
+registers with ``guided=True``. Any method of captum fits, as `integrated_gradients` shows.
 
 With :math:`a(u)` the activation of a layer at position u (channels) and :math:`g(u)` the gradient of the class logit
 with respect to it, NormGrad (Rebuffi, Fong, Ji, Vedaldi, CVPR 2020) is the norm of the summand that position u adds to
@@ -17,16 +17,18 @@ zero-padded patch of activations, whose squared norm is a box sum of :math:`\|a\
 are formed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from xiqa.saliency.engine import Captured
+from xiqa.models.states import evaluating
+from xiqa.saliency.engine import SILU_RULES, Captured, Forward, Layers, Methods, Target
 
 Maps = Tensor | tuple[Tensor, Tensor]
+LayerMap = Callable[[Captured, str], Tensor]
 SLOW = ("integrated_gradients",)  # 33 passes an image: explained by name only
 # A map whose range is below this share of its maximum is constant: what is left is rounding in float64.
 ROUNDING = 1e-12
@@ -54,28 +56,25 @@ def register(name: str, guided: bool = False) -> Callable:
 
 def absolute(gradient: Tensor) -> Tensor:
     """Sum of absolute values over the input channels, (B, C, *size) -> (B, *size)."""
-    return gradient.to(_at_least_single(gradient)).abs().sum(1)
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)).abs().sum(1)
 
 
 def resize(maps: Tensor, size: Iterable[int]) -> Tensor:
     """Maps (B, *grid) to (B, *size), bilinear or trilinear, ``align_corners=False``; a constant map stays constant."""
-    high, flat = _range(maps)
+    space = tuple(range(1, maps.dim()))
+    high, low = maps.amax(space, keepdim=True), maps.amin(space, keepdim=True)
     mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[maps.dim() - 1]
     resized = functional.interpolate(maps[:, None], tuple(size), mode=mode, align_corners=False)[:, 0]
     # The weights of an interpolation add up to one only within rounding, which a min-max would blow up.
-    return torch.where(flat, high, resized)
+    return torch.where(high - low <= ROUNDING * high, high, resized)
 
 
 def combine(maps: Iterable[Tensor], size: Iterable[int]) -> tuple[Tensor, Tensor]:
     """Unweighted product over layers of maps resized to the input and scaled to [0, 1] per image.
 
-    A layer whose map is constant says nothing about where: it contributes the factor 1 and is counted. There is no
-    epsilon, since activations may be as small as 1e-13, and everything is float64, since ten factors are multiplied.
-
-    Returns
-    -------
-    product : (B, *size) float64 in [0, 1]; all ones where every layer is constant.
-    constant : (B,) int64, how many layers were constant.
+    There is no epsilon, since activations may be as small as 1e-13, and everything is float64, since ten factors are
+    multiplied. Returns the product (B, *size) float64 in [0, 1] and the number of layers (B,) int64 whose map was
+    constant: these contribute the factor 1.
     """
     product, constant = None, 0
     for layer in maps:
@@ -90,22 +89,10 @@ def combine(maps: Iterable[Tensor], size: Iterable[int]) -> tuple[Tensor, Tensor
     return product, constant
 
 
-def _range(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Maximum of each map, and whether the map is constant, both (B, 1, ...)."""
-    space = tuple(range(1, maps.dim()))
-    high, low = maps.amax(space, keepdim=True), maps.amin(space, keepdim=True)
-    return high, high - low <= ROUNDING * high
-
-
-def _at_least_single(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
-
-
 def cam(c: Captured, layer: str) -> Tensor:
     """Grad-CAM (Selvaraju et al. 2017): ReLU of the activations weighted by their mean gradient, (B, *grid) float64."""
     activation, gradient = c.activations[layer].double(), c.gradients[layer].double()
-    weights = gradient.flatten(2).mean(2)
-    return torch.einsum("bc,bc...->b...", weights, activation).relu()
+    return torch.einsum("bc,bc...->b...", gradient.flatten(2).mean(2), activation).relu()
 
 
 @register("gradcam")
@@ -146,40 +133,43 @@ def norms(c: Captured, layer: str) -> tuple[Tensor, Tensor]:
     return c.cache[layer]
 
 
+def _register_normgrad(layer_map: LayerMap) -> LayerMap:
+    """Register the map of a layer for the single and for the combined layers."""
+    name = layer_map.__name__
+    register(f"{name}_single")(lambda c: resize(layer_map(c, c.single), c.size))
+    register(f"{name}_combined")(lambda c: combine((layer_map(c, layer) for layer in c.combined), c.size))
+    return layer_map
+
+
+@_register_normgrad
 def normgrad_bias(c: Captured, layer: str) -> Tensor:
     """Norm of the gradient."""
     return norms(c, layer)[1]
 
 
+@_register_normgrad
 def normgrad_scaling(c: Captured, layer: str) -> Tensor:
     """Norm of the product, channel by channel."""
     return torch.linalg.vector_norm(c.activations[layer].double() * c.gradients[layer], dim=1)
 
 
+@_register_normgrad
 def normgrad_conv1x1(c: Captured, layer: str) -> Tensor:
     """Norm of activation times norm of gradient."""
     activation, gradient = norms(c, layer)
     return activation * gradient
 
 
+@_register_normgrad
 def normgrad_conv3x3(c: Captured, layer: str) -> Tensor:
     """Norm of the 3 x 3 (x 3) patch of activations times norm of gradient."""
     activation, gradient = norms(c, layer)
-    space = activation.dim() - 1
-    pool = {2: functional.avg_pool2d, 3: functional.avg_pool3d}[space]
+    pool = {3: functional.avg_pool2d, 4: functional.avg_pool3d}[activation.dim()]
     # Padded by hand: avg_pool3d refuses a grid of two cells, whatever its padding.
-    padded = functional.pad(activation[:, None] ** 2, [1] * 2 * space)
-    squares = pool(padded, 3, stride=1, divisor_override=1)[:, 0]
-    return squares.sqrt() * gradient
+    padded = functional.pad(activation[:, None] ** 2, [1, 1] * (activation.dim() - 1))
+    return pool(padded, 3, stride=1, divisor_override=1)[:, 0].sqrt() * gradient
 
 
-def _register_normgrad(name: str, layer_map: Callable[[Captured, str], Tensor]) -> None:
-    register(f"{name}_single")(lambda c: resize(layer_map(c, c.single), c.size))
-    register(f"{name}_combined")(lambda c: combine((layer_map(c, layer) for layer in c.combined), c.size))
-
-
-for _layer_map in (normgrad_bias, normgrad_scaling, normgrad_conv1x1, normgrad_conv3x3):
-    _register_normgrad(_layer_map.__name__, _layer_map)
 # The rows of the papers' tables. Methods registered from here on are asked for by name.
 ALL = tuple(METHODS)
 
@@ -189,10 +179,8 @@ def integrated_gradients(c: Captured) -> Tensor:
     """Integrated Gradients (Sundararajan et al. 2017) from the mean picture, 32 steps, by captum."""
     from captum.attr import IntegratedGradients
 
-    attribution = IntegratedGradients(c.model).attribute(
-        c.images, target=c.target, n_steps=32, internal_batch_size=len(c.images)
-    )
-    return absolute(attribution)
+    integrated = IntegratedGradients(c.model)
+    return absolute(integrated.attribute(c.images, target=c.target, n_steps=32, internal_batch_size=len(c.images)))
 
 
 def degenerate(maps: Tensor) -> Tensor:
@@ -200,10 +188,53 @@ def degenerate(maps: Tensor) -> Tensor:
     flat = maps.flatten(1) if maps.is_floating_point() else maps.flatten(1).float()
     low, high = flat.amin(1), flat.amax(1)
     rounding = 4 * torch.finfo(flat.dtype).eps * torch.maximum(low.abs(), high.abs())
-    # A NaN anywhere makes both extremes NaN, and an infinite value their difference infinite or NaN.
+    # NaN and infinite values make the difference of the extremes infinite or NaN.
     return ~(high - low).isfinite() | (high - low <= rounding)
 
 
 def tabulated() -> list[str]:
     """Methods of the paper's tables: every registered one that is not slow, in the order of registration."""
     return [name for name in METHODS if name not in SLOW]
+
+
+def explain_classes(
+    model: nn.Module,
+    images: Tensor,
+    targets: Sequence[Target],
+    methods: Methods = ALL,
+    layers: Layers | None = None,
+    silu: str | None = None,
+) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    """Logits (B, K) and, for each of ``targets``, the maps of `explain`; one forward pass serves all of them."""
+    methods, layers = checked(model, images, methods, layers, silu)
+    with evaluating(model):
+        forward = Forward(model, images, layers, any(METHODS[name].guided for name in methods), silu)
+        last = len(targets) - 1
+        maps = [maps_of(forward.captured(target, last=i == last), methods) for i, target in enumerate(targets)]
+    return forward.logits.detach(), maps
+
+
+def maps_of(captured: Captured, methods: Sequence[str]) -> dict[str, Tensor]:
+    """Maps by method from one captured backward pass, in full precision also under autocast."""
+    dtype = torch.promote_types(captured.images.dtype, torch.float32)
+    maps = {}
+    with torch.autocast(captured.images.device.type, enabled=False):
+        for name in methods:
+            values = METHODS[name].function(captured)
+            maps[name] = (values[0] if isinstance(values, tuple) else values).detach().to(dtype)
+    return maps
+
+
+def checked(
+    model: nn.Module, images: Tensor, methods: Methods, layers: Layers | None, silu: str | None
+) -> tuple[tuple[str, ...], Layers]:
+    """Methods and layers with their defaults; ValueError for unknown methods, SiLU rules or wrong images."""
+    methods = (methods,) if isinstance(methods, str) else tuple(methods)
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise ValueError(f"no saliency method {', '.join(map(repr, unknown))}: there are {', '.join(METHODS)}")
+    if silu is not None and silu not in SILU_RULES:
+        raise ValueError(f"silu must be None or one of {', '.join(SILU_RULES)}, and is {silu!r}")
+    if not images.is_floating_point() or images.dim() not in (4, 5):
+        shape = tuple(images.shape)
+        raise ValueError(f"images must be normalised floats (B, C, *size), not {images.dtype} of shape {shape}")
+    return methods, getattr(model, "saliency_layers", {}) if layers is None else layers

@@ -1,17 +1,12 @@
 """The published programs, with their defects: each can be switched on alone, and all of a program's together.
 
-The code of the explainability papers (github.com/canerozer/explainable-iqa) is two programs. Its master branch made the
-tables of the arXiv papers (mode "published"), its midl branch those of the MIDL paper ("published_midl"). What they do
-differently from the methods they name is listed in `DEFECTS`; a defect acts on the maps of a few methods (`ACTS_ON`)
-and leaves all others as they are. `S3` is no defect of a map: it transposes the truth that a map is scored against.
-
-A ninth defect (S9: EfficientNet-B0 cannot be built from their repository, and measures named in its configurations are
-read by no code) leaves nothing to rebuild. Two more differences are in no mode. Their pictures were resized by Lanczos
-before they were explained, which is a matter of the data. And master scores Guided Backprop by its positive part,
-which is counted among no method's definition: ``positive`` switches it on.
+The code of the papers (github.com/canerozer/explainable-iqa) is two programs: its master branch made the tables of the
+arXiv papers (mode "published"), its midl branch those of the MIDL paper ("published_midl"). Their differences from the
+methods they name are listed in `DEFECTS`, and the methods that each changes in `ACTS_ON`. Not rebuilt: EfficientNet-B0
+cannot be built from their repository (S9), and their pictures were resized by Lanczos, which is a matter of the data.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,14 +19,15 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from xiqa import saliency
 from xiqa.saliency import methods as ours
 from xiqa.saliency.defects import DEFECTS, MODES
-from xiqa.saliency.engine import EVERY, Captured, Forward
+from xiqa.saliency.engine import EVERY, Captured, Forward, Layers, Target
 
 _GRADIENT = ("guided_gradcam", "guided_backprop", "input_x_gradient")
 _NORMGRAD = tuple(name for name in saliency.ALL if name.startswith("normgrad"))
-_GUIDED = ("guided_gradcam", "guided_backprop")
+GUIDED = ("guided_gradcam", "guided_backprop")
+# S3 changes no map: it transposes the truth that a map is scored against.
 ACTS_ON = {
-    "S1": _GUIDED,
-    "S1_midl": _GUIDED,
+    "S1": GUIDED,
+    "S1_midl": GUIDED,
     "S2": ("gradcam", "guided_gradcam"),
     "S3": (),
     "S4": _GRADIENT,
@@ -47,22 +43,16 @@ CUT = 0.99  # quantile that gradient maps are cut at (C)
 
 
 def resolve(mode: str, defects: Sequence[str]) -> frozenset[str]:
-    """All defects of a mode and those named besides.
-
-    Raises
-    ------
-    ValueError : unknown mode or defect, or two that exclude each other.
-    """
+    """All defects of a mode and those named besides; ValueError if one is unknown or two exclude each other."""
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, and is {mode!r}")
-    unknown = [name for name in defects if name not in DEFECTS]
-    if unknown:
+    if unknown := [name for name in defects if name not in DEFECTS]:
         raise ValueError(f"no defect {', '.join(map(repr, unknown))}: there are {', '.join(DEFECTS)}")
-    found = frozenset(MODES[mode]) | frozenset(defects)
+    together = frozenset(MODES[mode]) | frozenset(defects)
     for name in ("S1", "S5"):
-        if {name, f"{name}_midl"} <= found:
+        if {name, f"{name}_midl"} <= together:
             raise ValueError(f"{name} and {name}_midl exclude each other: they are the same line of two programs")
-    return found
+    return together
 
 
 def affected(method: str, defects: Collection[str]) -> bool:
@@ -71,11 +61,9 @@ def affected(method: str, defects: Collection[str]) -> bool:
 
 
 def truth(masks: np.ndarray, defects: Collection[str], drawn: bool) -> np.ndarray:
-    """The truth that a map is scored against, bool (B, H, W): with S3 transposed where it is ``drawn``, not boxes.
+    """Truth for scoring a map, bool (B, H, W): with S3 transposed where it is ``drawn`` (no boxes).
 
-    Raises
-    ------
-    ValueError : transposed masks of pictures that are not square; theirs crashes there.
+    ValueError: transposed masks that are not square (the published program crashes there).
     """
     if "S3" not in defects or not drawn:
         return masks
@@ -85,24 +73,14 @@ def truth(masks: np.ndarray, defects: Collection[str], drawn: bool) -> np.ndarra
 
 
 class Passes:
-    """The forward and backward passes from which maps with any set of defects are made, each computed once.
+    """Forward and backward passes for maps with any set of defects, each computed once; they keep the graph.
 
-    The network must be in evaluation mode. The graph is kept as long as the object lives.
-
-    Parameters
-    ----------
-    model, images, target, layers, silu : as for :func:`xiqa.saliency.explain`.
-    guided : whether a guided gradient will be wanted by any set of defects (not where all of them have S1).
+    The network must be in evaluation mode. ``guided``: a set of defects without S1 needs the guided gradient; the other
+    arguments as for :func:`xiqa.saliency.explain`.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        target: int | Tensor | None,
-        layers: Mapping[str, Sequence[str]],
-        silu: str | None,
-        guided: bool,
+        self, model: nn.Module, images: Tensor, target: Target, layers: Layers, silu: str | None, guided: bool
     ):
         self.model, self.images, self.target = model, images, target
         self.forward = Forward(model, images, layers, guided, silu)
@@ -110,26 +88,21 @@ class Passes:
         self._gradients: dict[tuple, Tensor] = {}
         self._chain: Captured | None = None
 
-    def maps(self, names: Sequence[str], defects: Collection[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Maps by name with these defects, and the counts of constant layers where a map is made as it should be."""
-        found, constant = {}, {}
+    def maps(self, names: Sequence[str], defects: Collection[str]) -> dict[str, Tensor]:
+        """Maps by name with these defects; methods that they do not change are those of the corrected mode."""
+        maps = ours.maps_of(self.plain, [name for name in names if not affected(name, defects)])
+        dtype = torch.promote_types(self.images.dtype, torch.float32)
         with torch.autocast(self.images.device.type, enabled=False):
-            for name in names:
-                if affected(name, defects):
-                    made = self._defective(name, defects)
-                else:
-                    made = saliency.METHODS[name].function(self.plain)
-                if isinstance(made, tuple):
-                    made, constant[name] = made
-                found[name] = made.detach().to(torch.promote_types(self.images.dtype, torch.float32))
-        return found, constant
+            wrong = {name: self._defective(name, defects) for name in names if affected(name, defects)}
+        maps |= {name: values.detach().to(dtype) for name, values in wrong.items()}
+        return {name: maps[name] for name in names}
 
     def _defective(self, name: str, defects: Collection[str]) -> Tensor:
         if name in _NORMGRAD:
             kind, which = name.rsplit("_", 1)
-            layer_map: Callable[[Captured, str], Tensor] = getattr(ours, kind)
             layers = [self.plain.single] if which == "single" else self.plain.combined
-            return combine((layer_map(self.plain, layer) for layer in layers), self.plain.size, defects)
+            maps = (getattr(ours, kind)(self.plain, layer) for layer in layers)
+            return combine(maps, self.plain.size, defects)
         if name == "gradcam":
             return self._cam(defects)
         if name == "input_x_gradient":
@@ -160,47 +133,25 @@ class Passes:
         return rough_cam(captured, EPSILON if "S5" in defects else 0.0)
 
     def _chained(self) -> Captured:
-        """What Grad-CAM sees where the last block is run as a chain: its last convolution, and the chain's class."""
+        """Activations and gradients of the last convolution where the last block runs as a chain."""
         if self._chain is None:
             name = self.plain.single
-            last = _last_convolution(self.model.get_submodule(name))
+            block = self.model.get_submodule(name)
+            last = _last_convolution(block)
             if last is None:
                 self._chain = self.plain
             else:
-                with chained(self.model.get_submodule(name)):
-                    layers = {"single": [f"{name}.{last}"]}
-                    chain = Forward(self.model, self.images, layers, False, None)
+                with chained(block):
+                    chain = Forward(self.model, self.images, {"single": [f"{name}.{last}"]}, False, None)
                 self._chain = chain.captured(self.target, inputs=False)
         return self._chain
 
 
-def explain(
-    model: nn.Module,
-    images: Tensor,
-    names: Sequence[str],
-    target: int | Tensor | None,
-    layers: Mapping[str, Sequence[str]],
-    defects: Collection[str],
-    silu: str | None,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Maps with a set of defects, as :func:`xiqa.saliency.explain_with_notes` returns them."""
-    lost = "S1" in defects
-    guided = any(saliency.METHODS[name].guided and not (lost and name in _GUIDED) for name in names)
-    return Passes(model, images, target, layers, silu, guided).maps(names, defects)
-
-
 @contextmanager
 def chained(block: nn.Module) -> Iterator[None]:
-    """Let a residual block run its children one after the other, without the skip connection, for a while."""
-    children = list(block.children())
-
-    def forward(x: Tensor) -> Tensor:
-        for child in children:
-            x = child(x)
-        return x
-
+    """Run the children of a residual block one after the other, without the skip connection."""
     own = block.__dict__.get("forward")
-    block.forward = forward
+    block.forward = nn.Sequential(*block.children()).forward
     try:
         yield
     finally:
@@ -210,7 +161,7 @@ def chained(block: nn.Module) -> Iterator[None]:
 
 
 def _last_convolution(block: nn.Module) -> str | None:
-    """The layer their Grad-CAM reads in a residual block; None for what has no skip connection to lose."""
+    """The layer of a residual block that their Grad-CAM reads; None without a skip connection."""
     if not isinstance(block, BasicBlock | Bottleneck):
         return None
     if block.downsample is not None:
@@ -234,7 +185,13 @@ def combine(maps: Iterator[Tensor], size: Sequence[int], defects: Collection[str
     guard = EPSILON if "S5" in defects else 0.0 if "S5_midl" in defects else None
     product = None
     for layer in maps:
-        factor = _exact(layer, size) if guard is None else _min_max(_interpolated(layer, size), guard)
+        if guard is None:
+            # In double precision; zero where the layer is constant.
+            factor = _min_max(saliency.resize(layer.double(), size), 0.0).nan_to_num(0)
+        else:
+            mode = {2: "bilinear", 3: "trilinear"}[layer.dim() - 1]
+            resized = functional.interpolate(layer.float()[:, None], tuple(size), mode=mode, align_corners=False)[:, 0]
+            factor = _min_max(resized, guard)
         nothing = (factor == 0).flatten(1).all(1).view(-1, *[1] * (factor.dim() - 1))
         if guard is None and "S7" not in defects:
             factor = torch.where(nothing, 1.0, factor)
@@ -242,16 +199,6 @@ def combine(maps: Iterator[Tensor], size: Sequence[int], defects: Collection[str
         if "S7" in defects:
             product = torch.where(nothing, 1.0, product)
     return _min_max(product, EPSILON) if "S5" in defects else product
-
-
-def _exact(layer: Tensor, size: Sequence[int]) -> Tensor:
-    """A layer's map resized and scaled to [0, 1] in double precision; zero where it is constant."""
-    return _min_max(saliency.resize(layer.double(), size), 0.0).nan_to_num(0)
-
-
-def _interpolated(layer: Tensor, size: Sequence[int]) -> Tensor:
-    mode = {2: "bilinear", 3: "trilinear"}[layer.dim() - 1]
-    return functional.interpolate(layer.float()[:, None], tuple(size), mode=mode, align_corners=False)[:, 0]
 
 
 def _min_max(maps: Tensor, epsilon: float) -> Tensor:

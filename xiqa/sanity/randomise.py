@@ -1,18 +1,17 @@
 """Randomisation of a trained network, block by block (Adebayo et al. 2018): which maps depend on what it learned?
 
-Blocks are drawn anew from the head downwards, in the end all of them (`cascade`), or one at a time (`independent`). At
-every step the maps are compared with those of the trained network. Three choices:
+Blocks are re-initialised from the head downwards, in the end all of them (`cascade`), or one at a time (`independent`),
+and the maps are compared with those of the trained network. Three choices:
 
-- The unit is a block (`blocks`). Its parameters and buffers become those of a new network of the same name. So batch
-  normalisation starts anew with its block (scale 1, shift 0, running mean 0, running variance 1), and a cascade ends
-  in the fully random network of its seed (:func:`xiqa.models.network`).
-- The class explained is the one that the *trained* network predicted, at every step. With the class of the new network
+- Parameters and buffers of a block (`blocks`) become those of a new network of the same name, so batch normalisation
+  starts anew, and a cascade ends in the fully random network of its seed (:func:`xiqa.models.network`).
+- The class explained is the one that the *trained* network predicted, at every step; with the class of the new network
   two things would change at once. How often that class differs is counted (``flipped``).
 - A map without a peak (constant or not finite) has no similarity: NaN, and it is counted (``degenerate``).
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,24 +21,26 @@ from torch import Tensor, nn
 
 from xiqa import models, saliency
 from xiqa.models.states import drawing, evaluating
-from xiqa.saliency.engine import Captured, capture
-from xiqa.saliency.methods import METHODS
+from xiqa.saliency.engine import Forward, Methods, Target
+from xiqa.saliency.methods import METHODS, checked, maps_of
 from xiqa.sanity import similarity
 
 COLUMNS = [
     "method", "step", "layer", "image", "spearman", "spearman_signed", "ssim", "hog", "flipped", "degenerate",
 ]  # fmt: skip
+# Gradient maps before the absolute value is taken; Grad-CAM and NormGrad have no sign.
+SIGNED = {
+    "input_x_gradient": lambda c: (c.images * c.input_gradient).sum(1),
+    "guided_backprop": lambda c: c.guided_gradient.sum(1),
+    "guided_gradcam": lambda c: c.guided_gradient.sum(1) * METHODS["gradcam"].function(c),
+}
 
 
 def blocks(model: nn.Module) -> dict[str, list[str]]:
-    """Blocks of a network from the head down to the input: name -> names of the modules that belong to it.
+    """Blocks of a network from the head to the input: name -> names of its modules.
 
     Every parameter and buffer is in exactly one block. ResNets: head, layer4 ... layer1, stem; EfficientNet-B0: head,
-    features.8 ... features.0; three-dimensional networks: head, then their blocks.
-
-    Raises
-    ------
-    ValueError : not a network of :func:`xiqa.models.build`.
+    features.8 ... features.0; three-dimensional networks: head, then their blocks; others raise ValueError.
     """
     name = getattr(model, "name", None)
     if name in models.RESNETS:
@@ -55,15 +56,15 @@ def blocks(model: nn.Module) -> dict[str, list[str]]:
 def cascade(
     model: nn.Module,
     images: Tensor,
-    methods: Sequence[str] | str = saliency.ALL,
-    target: int | Tensor | None = None,
+    methods: Methods = saliency.ALL,
+    target: Target = None,
     seed: int = 0,
     silu: str = "clamp",
     batch: int = 8,
 ) -> pd.DataFrame:
     """Similarity to the trained network's maps while blocks are re-initialised from the head downwards, cumulatively.
 
-    The network itself is not changed: a copy of it is, in evaluation mode and on its device.
+    The network is not changed: a copy of it is, in evaluation mode and on its device.
 
     Parameters
     ----------
@@ -77,30 +78,29 @@ def cascade(
 
     Returns
     -------
-    DataFrame, a row an image, method and step, with the columns method, step (0: nothing randomised), layer (the block
-    re-initialised last; "none" at step 0), image (index), spearman (of the maps, which are non-negative),
-    spearman_signed (of gradient maps summed over channels with their sign; NaN for other methods), ssim, hog (NaN for
-    volumes), all as in :mod:`xiqa.sanity.similarity`; flipped (the network predicts another class than ``model``),
-    degenerate (one of the two maps has no peak: every similarity is NaN).
+    A row an image, method and step: method, step (0: nothing randomised), layer (block re-initialised last; "none" at
+    step 0), image (index), spearman, spearman_signed (of gradient maps summed over channels with their sign; NaN for
+    other methods), ssim, hog (NaN for volumes), all as in :mod:`xiqa.sanity.similarity`; flipped (the predicted class
+    differs from that of ``model``), degenerate (one of the two maps has no peak: every similarity is NaN).
 
     Raises
     ------
     ValueError : unknown network, method or rule, target out of range, images too small.
     """
-    return _randomise(model, images, methods, target, seed, silu, batch, cumulative=True)
+    return _randomise(True, model, images, methods, target, seed, silu, batch)
 
 
 def independent(
     model: nn.Module,
     images: Tensor,
-    methods: Sequence[str] | str = saliency.ALL,
-    target: int | Tensor | None = None,
+    methods: Methods = saliency.ALL,
+    target: Target = None,
     seed: int = 0,
     silu: str = "clamp",
     batch: int = 8,
 ) -> pd.DataFrame:
     """As `cascade`, with one block (``layer``) re-initialised at a time and all others as trained; no step 0."""
-    return _randomise(model, images, methods, target, seed, silu, batch, cumulative=False)
+    return _randomise(False, model, images, methods, target, seed, silu, batch)
 
 
 def randomised(
@@ -108,8 +108,7 @@ def randomised(
 ) -> Iterator[tuple[int, str, nn.Module]]:
     """Steps of a randomisation: (step, block re-initialised last, network), the first being (0, "none", a copy).
 
-    One copy of ``model`` changes from step to step, so use it before the next step. ``shape`` (X, Y, Z) is that of the
-    inputs, for three-dimensional networks.
+    The copy changes from step to step: use it before the next one. ``shape`` (X, Y, Z) is that of input volumes.
     """
     with drawing(seed):
         new = models.build(model.name, models.head_of(model).out_features, shape=shape)
@@ -123,14 +122,10 @@ def randomised(
 
 
 class SignedMaps(NamedTuple):
-    """Maps of some images by several methods, on the CPU, and the classes.
+    """Maps of N images on the CPU, and their classes.
 
-    Attributes
-    ----------
-    maps : method -> (N, *size), non-negative.
-    signed : gradient method -> (N, *size), summed over channels with the sign.
-    target : (N,) class explained.
-    predicted : (N,) class that the network predicts.
+    ``maps`` by method are (N, *size), non-negative; ``signed`` maps of gradient methods are summed over channels with
+    the sign; ``target`` and ``predicted`` (N,) are the explained and the predicted classes.
     """
 
     maps: dict[str, Tensor]
@@ -140,23 +135,17 @@ class SignedMaps(NamedTuple):
 
 
 def signed_maps(
-    model: nn.Module, images: Tensor, methods: Sequence[str], target: int | Tensor | None = None, silu: str = "clamp"
+    model: nn.Module, images: Tensor, methods: Sequence[str], target: Target = None, silu: str = "clamp"
 ) -> SignedMaps:
     """Maps of :func:`xiqa.saliency.explain` of one batch, with the signed maps and the predicted class of that pass."""
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown:
-        raise ValueError(f"no saliency method {', '.join(map(repr, unknown))}: there are {', '.join(METHODS)}")
-    guided = any(METHODS[name].guided for name in methods)
+    methods, layers = checked(model, images, methods, None, silu)
     dtype = torch.promote_types(images.dtype, torch.float32)
-    maps, signed = {}, {}
     with evaluating(model):
-        captured = capture(model, images, target, model.saliency_layers, guided, silu)
+        forward = Forward(model, images, layers, any(METHODS[name].guided for name in methods), silu)
+        captured = forward.captured(target)
+        maps = {name: values.cpu() for name, values in maps_of(captured, methods).items()}
         with torch.autocast(images.device.type, enabled=False):
-            for name in methods:
-                values = METHODS[name].function(captured)
-                maps[name] = (values[0] if isinstance(values, tuple) else values).detach().to("cpu", dtype)
-                if name in SIGNED:
-                    signed[name] = SIGNED[name](captured).detach().to("cpu", dtype)
+            signed = {name: SIGNED[name](captured).detach().to("cpu", dtype) for name in methods if name in SIGNED}
     return SignedMaps(maps, signed, captured.target, captured.logits.argmax(1).cpu())
 
 
@@ -179,14 +168,14 @@ def compare(
 
 
 def _randomise(
+    cumulative: bool,
     model: nn.Module,
     images: Tensor,
-    methods: Sequence[str] | str,
-    target: int | Tensor | None,
+    methods: Methods,
+    target: Target,
     seed: int,
     silu: str,
     batch: int,
-    cumulative: bool,
 ) -> pd.DataFrame:
     blocks(model)  # An unknown network is refused before any work.
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
@@ -212,15 +201,3 @@ def _put(source: nn.Module, target: nn.Module, names: Sequence[str]) -> None:
     """Copy parameters and buffers of the named modules; device and precision stay the target's."""
     for name in names:
         target.get_submodule(name).load_state_dict(source.get_submodule(name).state_dict())
-
-
-def _signed_guided(c: Captured) -> Tensor:
-    return c.guided_gradient.sum(1)
-
-
-# Gradient maps before the absolute value is taken; Grad-CAM and NormGrad have no sign.
-SIGNED: dict[str, Callable[[Captured], Tensor]] = {
-    "input_x_gradient": lambda c: (c.images * c.input_gradient).sum(1),
-    "guided_backprop": _signed_guided,
-    "guided_gradcam": lambda c: _signed_guided(c) * METHODS["gradcam"].function(c),
-}

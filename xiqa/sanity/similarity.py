@@ -26,7 +26,7 @@ from skimage.metrics import structural_similarity
 
 from xiqa.saliency.methods import degenerate
 
-MEASURES = ("spearman", "ssim", "hog")
+MEASURES = ["spearman", "ssim", "hog"]
 PARTNERS = 8  # other images that each is compared with for the chance line
 WINDOW = 5  # pixels a side of an SSIM window
 CELL = 16  # pixels a side of a HOG cell
@@ -35,14 +35,10 @@ DECIMALS = 6  # of maps before HOG, which would give rounding errors on a platea
 
 
 class Features(NamedTuple):
-    """Features of N maps, computed once for any number of comparisons.
+    """Features of N maps for any number of comparisons.
 
-    Attributes
-    ----------
-    scaled : (N, *size), each map from -1 to 1.
-    ranks : (N, pixels), ranks with mean 0 and norm 1.
-    edges : (N, features), the same for the HOG features; None for volumes.
-    degenerate : (N,) bool, maps without a peak (constant or not finite), which have no similarity.
+    ``scaled`` (N, *size) is each map from -1 to 1, ``ranks`` (N, pixels) its ranks with mean 0 and norm 1, ``edges``
+    (N, features) the same of its HOG features (None for volumes), ``degenerate`` (N,) marks maps without a peak.
     """
 
     scaled: NDArray[np.float64]
@@ -52,18 +48,19 @@ class Features(NamedTuple):
 
 
 def features(maps: ArrayLike) -> Features:
-    """Features of maps for `compare_features`.
+    """Features of maps (N, H, W) or (N, X, Y, Z) of any range, for `compare_features`.
 
-    Parameters
-    ----------
-    maps : (N, H, W) or (N, X, Y, Z), tensor or array, any range.
-
-    Raises
-    ------
-    ValueError : no map, a shape that is none of these, sides below 32 pixels (5 voxels for volumes).
+    ValueError: no map, another shape, sides below 32 pixels (5 voxels for volumes).
     """
     maps = torch.as_tensor(maps)
-    _check(maps)
+    least = {3: SMALLEST, 4: WINDOW}.get(maps.dim())
+    if least is None:
+        raise ValueError(f"maps must be (N, H, W) or (N, X, Y, Z), not of shape {tuple(maps.shape)}")
+    if not len(maps):
+        raise ValueError("there are no maps to compare")
+    if min(maps.shape[1:]) < least:
+        what = f"SSIM and HOG need at least {least} pixels" if maps.dim() == 3 else f"SSIM needs {least} voxels"
+        raise ValueError(f"maps of {' x '.join(map(str, maps.shape[1:]))} are too small: {what} a side")
     flat = degenerate(maps).cpu().numpy()
     # Zeros avoid warnings about maps whose similarities are NaN anyway.
     values = np.where(flat.reshape(-1, *[1] * (maps.dim() - 1)), 0, maps.detach().cpu().double().numpy())
@@ -73,20 +70,15 @@ def features(maps: ArrayLike) -> Features:
 
 
 def compare_features(first: Features, second: Features) -> pd.DataFrame:
-    """Similarity of maps pair by pair, the i-th of the first with the i-th of the second.
+    """Similarity of maps pair by pair, a row a pair: image (0 .. N - 1), spearman, ssim, hog, degenerate.
 
-    Returns
-    -------
-    DataFrame with the columns image (0 .. N - 1), spearman, ssim, hog, degenerate. Where one of the two maps is
-    degenerate every similarity is NaN; ``hog`` is NaN for volumes too.
+    Every similarity is NaN where one of the two maps is degenerate; ``hog`` is NaN for volumes.
     """
     bad = first.degenerate | second.degenerate
-    ssim = [
-        structural_similarity(a, b, win_size=WINDOW, data_range=2)
-        for a, b in zip(first.scaled, second.scaled, strict=True)
-    ]
+    maps = zip(first.scaled, second.scaled, strict=True)
+    ssim = np.array([structural_similarity(a, b, win_size=WINDOW, data_range=2) for a, b in maps])
     hogs = np.nan if first.edges is None else (first.edges * second.edges).sum(1)
-    measures = {"spearman": (first.ranks * second.ranks).sum(1), "ssim": np.array(ssim), "hog": hogs}
+    measures = {"spearman": (first.ranks * second.ranks).sum(1), "ssim": ssim, "hog": hogs}
     measures = {name: np.where(bad, np.nan, values) for name, values in measures.items()}
     return pd.DataFrame({"image": range(len(bad)), **measures, "degenerate": bad})
 
@@ -100,47 +92,25 @@ def spearman(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
 
 
 def chance_line(maps: ArrayLike, seed: int = 0) -> pd.DataFrame:
-    """Similarity of each map to maps of other images: the similarity that does not depend on the image.
+    """Similarity of each map (N, H, W) or (N, X, Y, Z) of one method to maps of other images, as `compare_features`.
 
-    Parameters
-    ----------
-    maps : (N, H, W) or (N, X, Y, Z), by one method, of N images.
-    seed : as in `pairs`.
-
-    Returns
-    -------
-    DataFrame as of `compare_features`, a row an image: means over its partners, NaN where there is none.
+    Each row is the mean over the partners of `pairs`; NaN where there is none.
     """
     values = features(maps)
     left, right = pairs(len(values.degenerate), seed)
-    rows = compare_features(_rows(values, left), _rows(values, right)).assign(image=left)
-    means = rows.groupby("image")[list(MEASURES)].mean().reindex(range(len(values.degenerate)))
+    some, others = (Features(*(None if part is None else part[i] for part in values)) for i in (left, right))
+    rows = compare_features(some, others).assign(image=left)
+    means = rows.groupby("image")[MEASURES].mean().reindex(range(len(values.degenerate)))
     return means.rename_axis("image").reset_index().assign(degenerate=values.degenerate)
 
 
 def pairs(count: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Each of ``count`` images with ``PARTNERS`` random others, or all there are: indices of images and of partners."""
+    """Indices of ``count`` images and of their partners: ``PARTNERS`` random others each, or all there are."""
     generator, images = np.random.default_rng(seed), np.arange(count)
-    indices = [
-        (image, other) for image in images for other in generator.permutation(np.delete(images, image))[:PARTNERS]
-    ]
+    partners = ((i, generator.permutation(np.delete(images, i))[:PARTNERS]) for i in images)
+    indices = [(image, other) for image, others in partners for other in others]
     left, right = np.array(indices, dtype=np.intp).reshape(-1, 2).T
     return left, right
-
-
-def _rows(values: Features, which: NDArray[np.intp]) -> Features:
-    return Features(*(None if part is None else part[which] for part in values))
-
-
-def _check(maps: torch.Tensor) -> None:
-    space, least = tuple(maps.shape[1:]), {2: SMALLEST, 3: WINDOW}.get(maps.dim() - 1)
-    if least is None:
-        raise ValueError(f"maps must be (N, H, W) or (N, X, Y, Z), not of shape {tuple(maps.shape)}")
-    if not len(maps):
-        raise ValueError("there are no maps to compare")
-    if min(space) < least:
-        what = f"SSIM and HOG need at least {least} pixels a side" if len(space) == 2 else f"SSIM needs {least} voxels"
-        raise ValueError(f"maps of {' x '.join(map(str, space))} are too small to be compared: {what}")
 
 
 def _scaled(one: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
-"""What each epoch of a training on volumes shows, in which batches, and at which learning rate.
+"""Epochs of a training on volumes: their sets, batches and learning rates.
 
-Every arm of the study ends after the same number of gradient steps; how many epochs that makes depends on its sets.
+Every arm of the study ends after the same number of gradient steps; the number of epochs depends on its sets.
 """
 
 import bisect
@@ -25,32 +25,26 @@ class Epoch(NamedTuple):
 
 
 def schedule(
-    steps: int,
-    batch: int,
-    end: int,
-    artifacts: int,
-    ramp_epochs: int = 0,
-    start: int | None = None,
-    share: float = 1.0,
+    steps: int, batch: int, end: int, artifacts: int, ramp_epochs: int = 0, start: int | None = None, share: float = 1.0
 ) -> list[Epoch]:
     """Epochs that spend exactly ``steps`` gradient steps on batches of at most ``batch`` scans; the last may be cut.
 
-    Without ``ramp_epochs`` the set of every epoch are all ``end`` scans; with it the set grows from ``start``, as
-    :func:`xiqa.imbalance.ramp` says. An epoch shows a ``share`` of its set, in (0, 1], at least one batch.
+    Every epoch has all ``end`` scans in its set; with ``ramp_epochs`` the set grows from ``start``
+    (:func:`xiqa.imbalance.ramp`). An epoch shows a ``share`` of its set, in (0, 1], at least one batch.
     """
     if steps < 1 or batch < 1:
         raise ValueError(f"a training needs at least one step of one scan, not {steps} steps of {batch}")
     if not 0 < share <= 1:
         raise ValueError(f"an epoch shows a share of its set above 0 and up to 1, not {share}")
-    found: list[Epoch] = []
+    plan: list[Epoch] = []
     done = 0
     while done < steps:
-        size, clean = imbalance.ramp(len(found), ramp_epochs, end if start is None else start, end, artifacts)
+        size, clean = imbalance.ramp(len(plan), ramp_epochs, end if start is None else start, end, artifacts)
         # Rounded first: 0.02 * 4000 is a little more than 80.
         taken = min(math.ceil(round(size * share / batch, 9)), steps - done)
-        found.append(Epoch(len(found), size, clean, done, taken))
+        plan.append(Epoch(len(plan), size, clean, done, taken))
         done += taken
-    return found
+    return plan
 
 
 def epochs(labels: NDArray[np.int64], recipe: dict) -> list[Epoch]:
@@ -67,10 +61,10 @@ def epochs(labels: NDArray[np.int64], recipe: dict) -> list[Epoch]:
 
 
 def batches(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> list[NDArray[np.int64]]:
-    """Positions of the scans in each batch of an epoch; its batches differ in size by one at most.
+    """Positions of the scans in each batch of an epoch.
 
-    So none is too small for batch normalisation. Shuffled, every scan of the epoch's set is shown once (unless the
-    epoch is cut, or shows only a share of it).
+    Batches differ in size by one at most, so none is too small for batch normalisation. Shuffled, every scan of the
+    epoch's set is shown once (unless the epoch is cut, or shows only a share of it).
     """
     chosen = imbalance.subset(labels, epoch.size, recipe["seed"])
     if recipe["sampler"] == "balanced":
@@ -81,25 +75,15 @@ def batches(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> list[NDArr
 
 
 def rate(step: int, plan: Sequence[Epoch], rates: Sequence[float], decay: int) -> float:
-    """Triangular cyclical learning rate: base to maximum and back once an epoch.
+    """Triangular cyclical learning rate after ``step`` gradient steps: base to maximum (``rates``) and back an epoch.
 
     With n steps in the epoch, step i of it has base + a (1 - abs(2 i / n - 1)). The amplitude a is maximum - base; in
     the last ``decay`` epochs, at most a fifth of all, it is multiplied by alpha^(epoch - cutoff), where cutoff is the
     first of them and alpha = exp(ln(1e-6) / decay).
-
-    Parameters
-    ----------
-    step : gradient steps done before, over the whole training.
-    plan : the training's epochs.
-    rates : base and maximum.
-    decay : epochs.
     """
-    epoch = plan[bisect.bisect_right(plan, step, key=lambda each: each.first_step) - 1]
+    epoch = plan[bisect.bisect_right(plan, step, key=lambda epoch: epoch.first_step) - 1]
     height = max(0.0, 1 - abs(2 * (step - epoch.first_step) / epoch.steps - 1))
-    return rates[0] + (rates[1] - rates[0]) * height * _amplitude(epoch.number, len(plan), decay)
-
-
-def _amplitude(epoch: int, epochs: int, decay: int) -> float:
-    decay = min(decay, epochs // 5)
-    late = epoch - (epochs - decay)
-    return 1e-6 ** (late / decay) if late > 0 else 1.0
+    decay = min(decay, len(plan) // 5)
+    late = epoch.number - (len(plan) - decay)
+    amplitude = 1e-6 ** (late / decay) if late > 0 else 1.0
+    return rates[0] + (rates[1] - rates[0]) * height * amplitude

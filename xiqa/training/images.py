@@ -1,7 +1,6 @@
-"""Training by recipe: Lightning runs the loop, this module says what a step and an epoch are.
+"""Training of the two-dimensional networks by recipe.
 
-Every draw of a step (augmentation, dropout) follows from (seed, step) and every order of the data from (seed, epoch),
-so a training repeats exactly on one machine and does not depend on how batches are fetched.
+Every draw of a step (augmentation, dropout) follows from (seed, step) and every order of the data from (seed, epoch).
 """
 
 from collections.abc import Callable, Sequence
@@ -30,17 +29,15 @@ VALIDATION_SHARE = 0.1  # of the pretext's images
 
 
 def train_pretext(folder: Path, recipe: dict) -> None:
-    """Store function: train a backbone to name shapes; writes ``weights.pt`` and ``history.csv``.
+    """Store function: train a backbone to name shapes, by a :class:`xiqa.recipes.Pretext`.
 
-    Parameters
-    ----------
-    recipe : values of :class:`xiqa.recipes.Pretext`; a tenth of its images select the epoch.
+    Writes ``weights.pt`` and ``history.csv``; a tenth of the recipe's images select the epoch.
     """
     _train_on_drawn(folder, recipe, shapes.draw, shapes.KINDS, "name small shapes")
 
 
 def train_textures(folder: Path, recipe: dict) -> None:
-    """Store function: train a backbone to name textures; parameters and files as of `train_pretext`."""
+    """Store function: train a backbone to name textures; recipe and files as of `train_pretext`."""
     _train_on_drawn(folder, recipe, textures.draw, textures.KINDS, "name textures")
 
 
@@ -60,29 +57,24 @@ def _train_on_drawn(folder: Path, recipe: dict, draw: Callable, kinds: Sequence[
 
 
 def train_classifier(folder: Path, recipe: dict, prepared: Path, pretext: Path | None) -> None:
-    """Store function: train one classifier; writes ``weights.pt``, ``history.csv`` and ``predictions.csv``.
+    """Store function: train one classifier by a :class:`xiqa.recipes.Classifier`.
 
-    Parameters
-    ----------
-    recipe : values of :class:`xiqa.recipes.Classifier`.
-    prepared : entry of :func:`xiqa.data.prepare_images.prepare`.
-    pretext : entry of :func:`train_pretext`, for recipes that start from it.
+    ``prepared`` is an entry of :func:`xiqa.data.prepare_images.prepare`, ``pretext`` one of :func:`train_pretext` for
+    recipes that start from it. Writes ``weights.pt``, ``history.csv`` and ``predictions.csv``.
     """
     data = Prepared(prepared)
     torch.manual_seed(recipe["seed"])
     start = {"pretext": pretext and pretext / "weights.pt", "imagenet": "imagenet", "random": None}[recipe["start"]]
     model = models.build(recipe["network"], weights=start)
     labels = {split: torch.tensor(data.records(split)["label"]) for split in ("train", "val", "test")}
-    sets = [(data.images(split), labels[split]) for split in ("train", "val")]
-    history = fit(model, *sets, recipe, folder)
+    history = fit(model, *((data.images(split), labels[split]) for split in ("train", "val")), recipe, folder)
     about = {key: recipe[key] for key in ("dataset", "network", "seed", "start", "size")}
     models.save(model, folder / "weights.pt", **about)
     write_frame(history, folder / "history.csv")
     rows = []
     for split in ("val", "test"):
         logits = predict(model, data.images(split))
-        named = data.records(split)[["image", "unit"]]
-        frame = named.assign(split=split, label=labels[split].numpy())
+        frame = data.records(split)[["image", "unit"]].assign(split=split, label=labels[split].numpy())
         rows.append(frame.assign(logit_0=logits[:, 0], logit_1=logits[:, 1], probability=logits.softmax(1)[:, 1]))
     write_frame(pd.concat(rows), folder / "predictions.csv")
 
@@ -104,30 +96,23 @@ def fit(
 ) -> pd.DataFrame:
     """Train in place and keep the weights of the epoch with the best validation AUC.
 
-    Parameters
-    ----------
-    train, val : images (N, H, W) uint8, in memory or mapped from disk, and labels (N,) int64.
-    folder : where checkpoints lie while it runs; none are left.
-
-    Returns
-    -------
-    DataFrame with a row an epoch: epoch, train_loss, val_loss, val_auc, val_accuracy, kept.
+    ``train`` and ``val`` are images (N, H, W) uint8, in memory or mapped from disk, and labels (N,) int64. Checkpoints
+    lie in ``folder`` while it runs; none are left. Returns a row an epoch: epoch, train_loss, val_loss, val_auc,
+    val_accuracy, kept.
     """
     if not recipe["stochastic_depth"]:
         for module in model.modules():
             if isinstance(module, StochasticDepth):
                 module.p = 0.0
-    task = _Task(model, recipe, steps=-(-len(train[0]) // recipe["batch"]) * recipe["epochs"])
+    size, batch = len(train[0]), recipe["batch"]
+    task = _Task(model, recipe, steps=-(-size // batch) * recipe["epochs"])
     keep = lightning.pytorch.callbacks.ModelCheckpoint(
         dirpath=folder / "checkpoints", monitor="val_auc", mode="max", save_weights_only=True
     )
     history = _History()
     with trainer(recipe["epochs"], recipe["precision"], [keep, history]) as lightning_trainer:
-        lightning_trainer.fit(
-            task,
-            DataLoader(_Pairs(*train), recipe["batch"], sampler=_Order(len(train[0]), recipe["seed"])),
-            DataLoader(_Pairs(*val), 32),
-        )
+        shuffled = DataLoader(_Pairs(*train), batch, sampler=_Order(size, recipe["seed"]))
+        lightning_trainer.fit(task, shuffled, DataLoader(_Pairs(*val), 32))
     best = Path(keep.best_model_path)
     task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
     best.unlink()
@@ -150,7 +135,7 @@ class _Pairs(Dataset):
 
 
 class _Order(Sampler):
-    """A permutation for each (seed, epoch); Lightning tells the epoch."""
+    """A permutation for each (seed, epoch); Lightning sets the epoch."""
 
     def __init__(self, count: int, seed: int):
         self.count, self.seed, self.epoch = count, seed, 0
@@ -199,15 +184,12 @@ class _Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict:
         """SGD or AdamW with the schedule of the recipe, stepped every batch."""
-        r = self.recipe
+        r, parameters = self.recipe, self.parameters()
+        common = {"lr": r["learning_rate"], "weight_decay": r["weight_decay"]}
         if r["optimiser"] == "sgd":
-            optimiser = torch.optim.SGD(
-                self.parameters(), r["learning_rate"], momentum=r["momentum"], weight_decay=r["weight_decay"]
-            )
+            optimiser = torch.optim.SGD(parameters, momentum=r["momentum"], **common)
         else:
-            optimiser = torch.optim.AdamW(
-                self.parameters(), r["learning_rate"], weight_decay=r["weight_decay"], fused=True
-            )
+            optimiser = torch.optim.AdamW(parameters, fused=True, **common)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, self.steps, r))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -221,11 +203,8 @@ class _History(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         values = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": trainer.current_epoch, **values})
-        print(
-            f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: "
-            + ", ".join(f"{name} {value:.3f}" for name, value in sorted(values.items())),
-            flush=True,
-        )
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(values.items()))
+        print(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}", flush=True)
 
 
 def rate(step: int, steps: int, recipe: dict) -> float:
@@ -247,13 +226,7 @@ def augmentation(recipe: dict) -> v2.Transform | None:
     if recipe.get("jitter"):
         parts.append(v2.ColorJitter(brightness=recipe["jitter"], contrast=recipe["jitter"]))
     if recipe.get("rotate") or recipe.get("translate"):
-        parts.append(
-            v2.RandomAffine(
-                degrees=recipe["rotate"],
-                translate=(recipe["translate"],) * 2,
-                scale=tuple(recipe["scale"]),
-                shear=recipe["shear"],
-                interpolation=v2.InterpolationMode.BILINEAR,
-            )
-        )
+        shift, scale, shear = (recipe["translate"],) * 2, tuple(recipe["scale"]), recipe["shear"]
+        bilinear = v2.InterpolationMode.BILINEAR
+        parts.append(v2.RandomAffine(recipe["rotate"], shift, scale, shear, interpolation=bilinear))
     return v2.Compose(parts) if parts else None

@@ -1,4 +1,4 @@
-"""What every training here shares: the device, Lightning's trainer set to repeat exactly, and the seed of a step.
+"""Lightning's trainer set to repeat exactly, and the seed of a step.
 
 Every draw of a step (augmentation, dropout) follows from (seed, step), so a training repeats exactly on one machine and
 does not depend on how batches are fetched or on what was drawn before.
@@ -14,7 +14,6 @@ import torch
 
 from xiqa.models.devices import device, prepare_torch
 
-# What a step prints is its epochs; Lightning's greetings are left out.
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 # One process feeds the network here: worker processes would change the order of random draws for no gain.
 _EXPECTED = ("does not have many workers", "number of training batches", "GPU available but not used", "LeafSpec")

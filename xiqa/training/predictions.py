@@ -1,4 +1,4 @@
-"""What a three-dimensional network says of many volumes, dropout off, and how good that is on validation."""
+"""Predictions of three-dimensional networks with dropout off, and their scores on validation."""
 
 from pathlib import Path
 
@@ -35,12 +35,7 @@ def predict(model: nn.Module, volumes: NDArray[np.float16], precision: str = "32
 
 
 def scores(prepared: Path, weights: Path, precision: str, split: str = "test") -> pd.DataFrame:
-    """Store function: what a trained network says of a split, dropout off.
-
-    Returns
-    -------
-    DataFrame with the columns image, unit (the subject), label, score (logit of an artifact minus that of clean).
-    """
+    """Store function: image, unit (the subject), label and score (logit difference) of a split, dropout off."""
     data, about = drawn.read_volumes(prepared), models.describe(weights)
     model = models.build(about["network"], weights=weights, shape=data.shape)
     logits = predict(model.to(device(), memory_format=LAYOUT), data.volumes(split), precision)

@@ -38,7 +38,7 @@ def observe(
         for variant in variants:
             defects = VARIANTS[variant]
             with evaluating(model):
-                maps, _ = passes.maps([name for name in tabulated() if published.affected(name, defects)], defects)
+                maps = passes.maps([name for name in tabulated() if published.affected(name, defects)], defects)
             masks = published.truth(truth, defects, drawn=data.has_masks(images.split))
             records = part.records.assign(**answers(passes.plain.logits), target=-1, variant=variant)
             parts += outcomes(maps, masks, rule, records)
