@@ -21,6 +21,7 @@ from xiqa.models.devices import device
 from xiqa.store.hardware import thread_cap
 
 BATCH, STEPS = 16, 7
+VGG = ("vggnet3d", "vggnet3d_strided")
 VOLUME, VOLUME_BATCHES = (64, 64, 32), (5, 8, 16)
 CASES = tuple(product(("32", "bf16"), (False, True)))  # precision, channels last
 
@@ -29,7 +30,7 @@ def main(size: int) -> None:
     torch.set_num_threads(thread_cap())
     where, rows = device(), []
     inputs = [(name, {}, (BATCH, 3, size, size)) for name in models.NETWORKS_2D]
-    inputs += [("vggnet3d", {"shape": VOLUME}, (batch, 1, *VOLUME)) for batch in VOLUME_BATCHES]
+    inputs += [(name, {"shape": VOLUME}, (batch, 1, *VOLUME)) for name in VGG for batch in VOLUME_BATCHES]
     for name, options, shape in inputs:
         row = {"network": name, "batch": shape[0], "input": " x ".join(map(str, shape[2:]))}
         for precision, last in CASES:

@@ -37,11 +37,8 @@ def play(maps: Tensor | np.ndarray, masks: ArrayLike, tolerance: float, ties: st
     number of pixels at the maximum. ``distance``: pixels from the peak (for "all" the farthest, for "mean" the median,
     upper of two) to the nearest true pixel: ``distance < t`` is the outcome at any tolerance t. ``score``: in [0, 1].
     ``outcome``: "hit", "miss", "no_object" (empty mask) or "degenerate" (map constant or not finite); the last two have
-    neither distance nor score (NaN) and belong in no denominator.
-
-    Raises
-    ------
-    ValueError : shapes that differ, an unknown tie rule, a tolerance that is not positive.
+    neither distance nor score (NaN) and belong in no denominator. ValueError: shapes that differ, an unknown tie rule,
+    a tolerance that is not positive.
     """
     masks = _masks(masks)
     if isinstance(maps, np.ndarray):

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xiqa.data import geometry as geometries
+from xiqa.data.arrays.intensity import rescale
 from xiqa.data.files.volumes import load_volume
-from xiqa.data.geometry import Volume, geometry, preprocess
+from xiqa.data.geometry import Volume, geometry
 from xiqa.errors import BadInput
 
 SIDES = st.tuples(*[st.integers(2, 40)] * 3)
@@ -18,6 +20,11 @@ SHAPES = st.tuples(*[st.integers(4, 32)] * 3)
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(100, 20, shape).astype(np.float32)
+
+
+def preprocess(volume, shape):
+    """The scale of the paper, which is linear."""
+    return geometries.preprocess(volume, shape, "zscore")
 
 
 def zscore(array):
@@ -34,6 +41,16 @@ def test_a_volume_that_fits_keeps_its_voxels():
     padding = np.ones((24, 20, 12), bool)
     padding[:20, :18, :10] = False
     assert not out[0][padding].any()
+
+
+def test_padding_takes_the_dark_level_of_the_scan():
+    array = noise(20, 18, 10)
+    out = geometries.preprocess(array, (24, 20, 12))[0]
+    scaled, dark = rescale(array, "log")
+    np.testing.assert_allclose(out[:20, :18, :10], scaled, atol=1e-6)
+    assert (out[20:] == out[:, 18:].min()).all()
+    assert out[-1, -1, -1] == np.float32(dark)
+    assert dark == pytest.approx(np.percentile(scaled, 5), abs=1e-3)
 
 
 def test_a_volume_and_its_array_give_the_same_and_stay_as_they_are():

@@ -37,7 +37,7 @@ def prepared(root, tmp_path):
     def make(name="prepared"):
         folder = tmp_path / name
         folder.mkdir()
-        prepare_volumes(folder, root, SHAPE)
+        prepare_volumes(folder, root, SHAPE, "log")
         return PreparedVolumes(folder)
 
     return make
@@ -69,7 +69,7 @@ def test_preparing_twice_or_elsewhere_writes_the_same_bytes(root, prepared, tmp_
     first = prepared().folder
     root.rename(tmp_path / "moved")
     (tmp_path / "again").mkdir()
-    prepare_volumes(tmp_path / "again", tmp_path / "moved", list(SHAPE))
+    prepare_volumes(tmp_path / "again", tmp_path / "moved", list(SHAPE), "log")
     assert filecmp.cmpfiles(first, tmp_path / "again", FILES, shallow=False) == (FILES, [], [])
     assert str(tmp_path) not in (first / "problems.csv").read_text()
 
@@ -136,6 +136,6 @@ def test_a_data_set_that_cannot_be_used_leaves_no_scratch(root, tmp_path):
         (root / f"sub-{number:04d}/anat/sub-{number:04d}_run-1_T1w.nii.gz").unlink()
     (tmp_path / "out").mkdir()
     with pytest.raises(BadInput) as caught:
-        prepare_volumes(tmp_path / "out", root, SHAPE)
+        prepare_volumes(tmp_path / "out", root, SHAPE, "log")
     assert caught.value.reason == "one_class"
     assert not list((tmp_path / "out").iterdir())

@@ -4,7 +4,7 @@ import torchvision
 
 from xiqa import models
 
-SHAPES = {"alexnet3d": (57, 57, 48), "vggnet3d": (32, 40, 32)}
+SHAPES = {"alexnet3d": (57, 57, 48), "vggnet3d": (32, 40, 32), "vggnet3d_strided": (40, 32, 32)}
 
 
 @pytest.mark.parametrize("name", models.NETWORKS_2D)
@@ -25,6 +25,13 @@ def test_3d_networks_have_the_published_number_of_parameters(name, count):
     with torch.device("meta"):
         model = _built_on_meta(name)
     assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_the_strided_network_is_a_member_of_the_same_family_at_half_the_resolution():
+    model = models.build("vggnet3d_strided", shape=(64, 64, 32))
+    assert sum(p.numel() for p in model.parameters()) == 252_114
+    assert model.trunk.block1(torch.zeros(1, 1, 64, 64, 32)).shape == (1, 8, 32, 32, 16)
+    assert [type(module) for module in model.head] == [type(module) for module in _built_on_meta("vggnet3d").head]
 
 
 def _built_on_meta(name):

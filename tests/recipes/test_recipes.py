@@ -28,7 +28,7 @@ def test_resolved_values_are_plain_and_stable(profile):
 
 def test_a_notebook_depends_only_on_the_recipes_of_its_data_sets():
     assert set(recipes.audited("quick").values()) == {
-        "object_cxr-resnet34-s0", "lvot-resnet50-s0", "mri-vggnet3d-ramp-s0",
+        "object_cxr-resnet34-s0", "lvot-resnet50-s0", "mri-vggnet3d_strided-ramp-s0",
     }  # fmt: skip
     volumes = recipes.resolved("quick", "06_mri_uncertainty")["trained"]
     assert set(volumes) == set(recipes.PROFILES["quick"].arms())
@@ -45,8 +45,15 @@ def test_every_arm_that_starts_primed_has_its_priming(profile):
 
 
 def test_arms_share_one_budget_of_gradient_steps():
-    for profile in recipes.PROFILES.values():
-        assert len({v.steps for v in profile.volumes if v.stage == "imbalanced"}) == 1
+    """That of the priming included, except in the paper profile, which has the paper's own."""
+    for profile in (recipes.PROFILES["smoke"], recipes.PROFILES["quick"]):
+        steps = {recipes.volume_name(v): v.steps for v in profile.volumes}
+        arms = [v for v in profile.volumes if v.stage == "imbalanced"]
+        assert len({v.steps + (steps[recipes.priming_name(v)] if v.start == "priming" else 0) for v in arms}) == 1
+
+
+def test_quick_trains_volumes_in_one_precision_on_every_machine():
+    assert {v.precision for v in recipes.PROFILES["quick"].volumes} == {"32"}
 
 
 def test_imagenet_replaces_the_pretext():
@@ -100,7 +107,7 @@ def test_precision_follows_the_hardware(monkeypatch):
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
-@pytest.mark.parametrize(("arm", "ramp", "whole"), [("ramp_short", 5, 53), ("ramp", 20, 60), ("ramp_long", 100, 100)])
+@pytest.mark.parametrize(("arm", "ramp", "whole"), [("ramp_short", 5, 53), ("ramp_medium", 20, 60), ("ramp", 100, 100)])
 def test_ramps_take_the_papers_share_of_the_epochs(profile, arm, ramp, whole):
     chosen = recipes.PROFILES[profile]
     labels = np.repeat([0, 1], chosen.embedded["mri"]["train"])

@@ -97,15 +97,15 @@ def test_a_cut_epoch_shows_its_first_batches():
 
 def test_the_cycle_is_a_triangle_an_epoch():
     plan = epochs.schedule(20 * 4, 5, 100, 10)
-    found = [epochs.rate(step, plan, RATES, 0) for step in range(80)]
+    found = [epochs.rate(step, plan, RECIPE | {"decay": 0}) for step in range(80)]
     rise = np.interp(np.arange(20), [0, 10, 20], [RATES[0], RATES[1], RATES[0]])
     assert found == pytest.approx(np.tile(rise, 4))
-    assert epochs.rate(80, plan, RATES, 0) == pytest.approx(RATES[0])
+    assert epochs.rate(80, plan, RECIPE | {"decay": 0}) == pytest.approx(RATES[0])
 
 
 def test_the_amplitude_decays_in_the_last_epochs():
     plan = epochs.schedule(4 * 50, 5, 20, 4)
-    peaks = np.array([epochs.rate(4 * epoch + 2, plan, RATES, 10) for epoch in range(50)])
+    peaks = np.array([epochs.rate(4 * epoch + 2, plan, RECIPE | {"decay": 10}) for epoch in range(50)])
     alpha = np.exp(np.log(1e-6) / 10)
     expected = np.where(np.arange(50) < 40, 1.0, alpha ** (np.arange(50) - 40.0))
     assert (peaks - RATES[0]) / (RATES[1] - RATES[0]) == pytest.approx(expected)
@@ -114,15 +114,24 @@ def test_the_amplitude_decays_in_the_last_epochs():
 @pytest.mark.parametrize(("count", "late"), [(4, 0), (10, 2), (49, 9), (50, 10), (60, 10)])
 def test_the_decay_takes_at_most_a_fifth(count, late):
     plan = epochs.schedule(2 * count, 5, 10, 4)
-    peaks = [epochs.rate(2 * epoch + 1, plan, RATES, 10) for epoch in range(count)]
+    peaks = [epochs.rate(2 * epoch + 1, plan, RECIPE | {"decay": 10}) for epoch in range(count)]
     assert sum(peak < 0.999 * max(peaks) for peak in peaks) == max(0, late - 1)
     assert peaks[-1] == pytest.approx(RATES[0] + (RATES[1] - RATES[0]) * (1e-6 ** ((late - 1) / late) if late else 1))
+
+
+def test_one_cycle_rises_for_a_tenth_and_falls_as_a_cosine_whatever_the_epochs_are():
+    recipe = RECIPE | {"schedule": "one_cycle", "rates": (0.1, 1.1)}
+    for share in (1.0, 0.2):
+        plan = epochs.schedule(200, 5, 100, 10, share=share)
+        rates = np.array([epochs.rate(step, plan, recipe) for step in range(200)])
+        assert rates[:20] == pytest.approx(0.1 + np.arange(1, 21) / 20)
+        assert rates[20:] == pytest.approx(0.6 + 0.5 * np.cos(np.pi * np.arange(180) / 180))
 
 
 def test_ramped_epochs_each_have_their_own_cycle():
     plan = epochs.epochs(LABELS, asdict(replace(recipes.VolumeClassifier("ramp", 0), steps=25, ramp_epochs=3)))
     for epoch in plan:
-        rates = [epochs.rate(epoch.first_step + i, plan, RATES, 0) for i in range(epoch.steps)]
+        rates = [epochs.rate(epoch.first_step + i, plan, RECIPE | {"decay": 0}) for i in range(epoch.steps)]
         assert rates[0] == RATES[0]
         assert max(rates) == pytest.approx(rates[epoch.steps // 2])
         assert rates[1:] == pytest.approx(rates[:0:-1])

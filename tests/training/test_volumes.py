@@ -117,7 +117,8 @@ def test_sets_grow_with_the_ramp_and_stay_in_the_other_arms(arms):
 
 def test_weights_say_what_they_are(arms):
     about = models.describe(arms["ramp"][0] / "weights.pt")
-    assert about == {"network": "vggnet3d", "dataset": "mri", "arm": "ramp", "seed": 0, "shape": list(SHAPE)}
+    expected = {"network": "vggnet3d", "dataset": "mri", "arm": "ramp", "seed": 0, "intensity": "zscore"}
+    assert about == expected | {"shape": list(SHAPE)}
     model = models.build("vggnet3d", weights=arms["ramp"][0] / "weights.pt", shape=about["shape"])
     assert same(model.state_dict(), arms["ramp"][2])
 

@@ -44,14 +44,6 @@ class TestDecompose:
             uncertainty.decompose(np.zeros((4, 2)))
 
 
-@given(softmaxes(4, 5, 3))
-def test_the_variance_split_is_exact(p):
-    parts = uncertainty.split_variance(p)
-    total = parts["total"].to_numpy()
-    assert (parts["within"] + parts["between"]).to_numpy() == pytest.approx(total, abs=1e-14)
-    assert total == pytest.approx(uncertainty.decompose(p.reshape(20, 3, 2))["variance"], abs=1e-14)
-
-
 class TestConvergence:
     def test_rates_at_fixed_thresholds_by_brute_force(self):
         rng = np.random.default_rng(0)

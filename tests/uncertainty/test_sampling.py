@@ -146,17 +146,6 @@ class TestFlips:
         model = models.build("vggnet3d", shape=SHAPE).train()
         assert torch.equal(uncertainty.flips(model, volumes), uncertainty.flips(model, volumes))
 
-    def test_each_orientation_is_sampled_with_masks_of_its_own(self, model, volumes):
-        mc = sampling.flipped_samples(model, volumes, 4, [7] * len(volumes))[1]
-        assert mc.shape == (8, 4, 3, 2)
-        assert torch.equal(mc[0], uncertainty.mc_dropout(model, volumes, 4, 7))
-        for turn, axes in enumerate(uncertainty.FLIPS[1:], start=1):
-            turned = volumes.flip(axes)
-            seed = int(np.random.SeedSequence([7, turn]).generate_state(1)[0])
-            torch.testing.assert_close(mc[turn][:, 1], full_passes(model, turned[1], 4, seed)[:, 0], atol=1e-6, rtol=0)
-            assert not torch.equal(mc[turn], uncertainty.mc_dropout(model, turned, 4, 7))
-        assert (uncertainty.split_variance(mc)[["within", "between"]] > 0).all(axis=None)
-
 
 class Volumes:
     """What the store function reads of a prepared data set."""
@@ -194,7 +183,7 @@ class TestSample:
     def test_what_it_writes(self, entry, model):
         arrays = entry()
         assert {name: value.shape for name, value in arrays.items()} == {
-            "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2), "flips_mc": (8, 1, 3, 2),
+            "plain": (3, 2), "mc": (4, 3, 2), "flips": (8, 3, 2),
         }  # fmt: skip
         assert all(value.dtype == np.float32 for value in arrays.values())
         layout = {"memory_format": torch.channels_last_3d}

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xiqa.data.arrays.intensity import rescale
 from xiqa.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,11 +29,8 @@ NOT_FINITE_AT_MOST = 0.01
 class Volume:
     """One volume, turned so that the axes run to the right, to the front and upwards (RAS).
 
-    Attributes
-    ----------
-    array : float32 (X, Y, Z) in the units of the file (scale factors applied), finite, C-contiguous.
-    affine : float64 (4, 4), voxel indices of ``array`` to millimetres.
-    notes : what was done beside decoding, sentences that begin with one stable word: ``affine_singular: ...``.
+    ``array`` is finite and C-contiguous, in the units of the file (scale factors applied); ``affine`` (4, 4) maps its
+    voxel indices to millimetres; each of the ``notes`` begins with one stable word: ``affine_singular: ...``.
     """
 
     array: NDArray[np.float32]
@@ -47,20 +45,12 @@ class Volume:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Place of a scan in a network's input.
+    """Place of a scan in a network's input."""
 
-    Attributes
-    ----------
-    scan : size of the scan's array in voxels (RAS).
-    shape : size of the network's input.
-    axes : ``axes[i]`` is the scan's axis that runs along axis i of the network.
-    zoomed : part of the network's input that the scan fills, from index 0 on every axis; the rest is padding.
-    """
-
-    scan: tuple[int, int, int]
-    shape: tuple[int, int, int]
-    axes: tuple[int, int, int]
-    zoomed: tuple[int, int, int]
+    scan: tuple[int, int, int]  # size of the scan's array in voxels (RAS)
+    shape: tuple[int, int, int]  # size of the network's input
+    axes: tuple[int, int, int]  # axes[i] is the scan's axis that runs along axis i of the network
+    zoomed: tuple[int, int, int]  # part of the input that the scan fills, from index 0; the rest is padding
 
     def to_network(self, points: ArrayLike) -> NDArray[np.float64]:
         """Voxel coordinates (N, 3) of the scan as coordinates (N, 3) of the network's input."""
@@ -105,27 +95,25 @@ def geometry(volume: Volume | NDArray, shape: Sequence[int]) -> Geometry:
     return Geometry(scan, shape, axes, tuple(min(scan[axis], side) for axis, side in zip(axes, shape, strict=True)))
 
 
-def preprocess(volume: Volume | NDArray, shape: Sequence[int]) -> NDArray[np.float32]:
+def preprocess(volume: Volume | NDArray, shape: Sequence[int], intensity: str = "log") -> NDArray[np.float32]:
     """A volume, or array (X, Y, Z) in any unit, as a network's input, float32 (1, *shape) without unit.
 
-    The steps of Pizarro et al. (2023): slice axis last, zoom of the axes that are too long, z-score over all voxels of
-    the volume, zeros (its mean) behind it on every axis. Zooming is linear with antialiasing, which theirs is not; a
-    volume that is nowhere too long keeps its voxels as they are.
+    Slice axis last, zoom of the axes that are too long (linear with antialiasing; a volume that is nowhere too long
+    keeps its voxels), one of two intensity scales, and padding behind the volume on every axis.
 
-    Raises
-    ------
-    BadInput : ``constant``, where no z-score exists.
+    ``intensity`` is ``log`` or ``zscore``, see :func:`xiqa.data.arrays.intensity.rescale` (ValueError for another).
+    BadInput (``constant``) where there is no contrast.
     """
     place = geometry(volume, shape)
     import torch
 
     values = torch.from_numpy(np.ascontiguousarray(_array(volume), dtype=np.float32)).permute(*place.axes)
     values = _zoom(values, place.zoomed).numpy()
-    mean, spread = values.mean(dtype=np.float64), values.std(dtype=np.float64)
-    if not spread > 0:
+    if not values.max() > values.min():
         raise BadInput("constant", "the volume has the same value in every voxel: it shows nothing, export it again")
-    out = np.zeros((1, *place.shape), dtype=np.float32)
-    out[0][tuple(slice(side) for side in place.zoomed)] = (values - mean) / spread
+    values, padding = rescale(values, intensity)
+    out = np.full((1, *place.shape), padding, dtype=np.float32)
+    out[0][tuple(slice(side) for side in place.zoomed)] = values
     return out
 
 
@@ -146,9 +134,9 @@ def _zoom(values: "Tensor", size: tuple[int, int, int]) -> "Tensor":
     return values
 
 
-def halved(volume: Volume, shape: tuple[int, int, int]) -> NDArray[np.float16]:
-    """A volume as networks see it: preprocessed, z-scores in half precision."""
-    return preprocess(volume, shape)[0].clip(-MOST, MOST).astype(np.float16)
+def halved(volume: Volume, shape: tuple[int, int, int], intensity: str) -> NDArray[np.float16]:
+    """A volume as networks see it: preprocessed, in half precision."""
+    return preprocess(volume, shape, intensity)[0].clip(-MOST, MOST).astype(np.float16)
 
 
 def as_volume(values: NDArray, affine: NDArray[np.float64], name: str = "a volume in memory") -> Volume:

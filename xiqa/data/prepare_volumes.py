@@ -23,16 +23,16 @@ RECORDS = ["split", "image", "path", "subject", "label", "artifact_type", "contr
            "artifact"]  # fmt: skip
 
 
-def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> None:
+def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int], intensity: str) -> None:
     """Decode every scan of a data set once, and write it preprocessed to ``shape`` into ``folder``.
 
-    Writes ``train.npy``, ``val.npy``, ``test.npy`` (float16 (N, *shape), z-scores; half precision keeps three digits,
-    and the networks are fed with float32 made of it), ``records.csv`` (rows in the same order, paths below ``root``),
-    ``problems.csv`` and ``notes.txt``. Errors as ``read_dataset``.
+    Writes ``train.npy``, ``val.npy``, ``test.npy`` (float16 (N, *shape) on the intensity scale; half precision keeps
+    three digits, and the networks are fed with float32 made of it), ``records.csv`` (rows in the same order, paths
+    below ``root``), ``problems.csv`` and ``notes.txt``. Errors as ``read_dataset``.
     """
     folder, shape = Path(folder), tuple(int(side) for side in shape)
     with Scratch(folder / "scratch.bin", shape, np.float16) as scratch:
-        dataset = read_dataset(root, use=lambda path, volume: scratch.add(path, halved(volume, shape)))
+        dataset = read_dataset(root, use=lambda path, volume: scratch.add(path, halved(volume, shape, intensity)))
         for name, split in dataset.items():
             scratch.write(folder / f"{name}.npy", [record.path for record in split])
     rows = [_row(name, split, record) for name, split in dataset.items() for record in split]
@@ -40,14 +40,11 @@ def prepare_volumes(folder: Path, root: Path, shape: tuple[int, int, int]) -> No
     write_findings(folder, dataset)
 
 
-def prepare_drawn(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None:
+def prepare_drawn(folder: Path, spec: dict, shape: tuple[int, int, int], intensity: str) -> None:
     """Describe in ``folder`` simulated scans that are drawn when they are indexed (`xiqa.data.arrays.drawn`).
 
-    Severity and rater probability are empty in the records, since they depend on the drawing.
-
-    Parameters
-    ----------
-    spec : what is simulated, as the generator's ``write`` takes it.
+    ``spec`` is what is simulated, as the generator's ``write`` takes it. Severity and rater probability are empty in
+    the records, since they depend on the drawing.
     """
     head = catalogue.generator("mri")
     plan = head.plan(spec)
@@ -56,7 +53,7 @@ def prepare_drawn(folder: Path, spec: dict, shape: tuple[int, int, int]) -> None
     write_frame(rows.reindex(columns=RECORDS), Path(folder) / "records.csv")
     write_frame(pd.DataFrame(columns=PROBLEMS), Path(folder) / "problems.csv")
     write_bytes(Path(folder) / "notes.txt", b"test: scans are drawn when they are indexed, none is stored\n")
-    about = {"spec": spec, "shape": list(shape)}
+    about = {"spec": spec, "shape": list(shape), "intensity": intensity}
     write_bytes(Path(folder) / DRAWN, json.dumps(about, indent=1).encode())
 
 

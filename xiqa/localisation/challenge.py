@@ -36,22 +36,12 @@ class RankedPoints(NamedTuple):
 def froc(points: Sequence[Sequence[Point]], shapes: Sequence[Sequence[Shape]]) -> tuple[float, pd.DataFrame]:
     """FROC score of points against annotated shapes, by the rule of the Object-CXR challenge.
 
-    Parameters
-    ----------
-    points : for each image a list of (probability, x, y), x and y in the pixels of the shapes. Of equal probabilities
-        the earlier image comes first, then the earlier point of the list.
-    shapes : for each image the annotated objects, none or several. False alarms are divided by the number of all
-        images.
+    ``points`` : for each image a list of (probability, x, y) in the pixels of the shapes; of equal probabilities the
+    earlier image comes first, then the earlier point. ``shapes`` : for each image its annotated objects, or none.
 
-    Returns
-    -------
-    The score in [0, 1], NaN without a single object, and the curve: a DataFrame of ``false_positives`` (an image) and
-    ``sensitivity``, seven rows. Where the points end early, the last reading (or the sensitivity at the end, if there
-    is no reading) is repeated.
-
-    Raises
-    ------
-    ValueError : lists of different lengths, a point that is not three finite numbers.
+    Returns the score in [0, 1], NaN without a single object, and the curve: ``false_positives`` (an image, of all
+    images) and ``sensitivity``, seven rows; where the points end early, the last value is repeated. ValueError: lists
+    of different lengths, a point that is not three finite numbers.
     """
     ranked = rank(points, shapes)
     values = sensitivities(ranked.hits, ranked.false, len(ranked.objects), int(ranked.objects.sum()))

@@ -35,25 +35,14 @@ def insertion_deletion(
 ) -> pd.DataFrame:
     """Softmax probability of a class while pixels are inserted and deleted by falling saliency.
 
-    Parameters
-    ----------
-    model : gives logits (B, K); in evaluation mode during the call.
-    images : (B, C, H, W), normalised, on the device of the model.
-    maps : (B, H, W). Of equal values the first in raster order is taken first, so that numbers repeat.
-    target : class, int or one int an image; None for the class predicted for the intact image.
-    steps : number of equal portions of pixels, at least 1; portions are rounded to whole pixels.
-    baseline : replaces pixels: "blur" (Gaussian of 10/224 of the height, cut off at three standard deviations, edges
-        reflected), "mean" (of each channel over the image), or a number in the unit of `images`.
+    ``images`` (B, C, H, W) are normalised, ``maps`` (B, H, W); of equal values the first in raster order is taken
+    first. ``target`` None is the class predicted for the intact image. There are ``steps`` equal portions of pixels.
+    ``baseline`` replaces pixels: "blur" (Gaussian of 10/224 of the height, cut off at three standard deviations, edges
+    reflected), "mean" (of each channel over the image), or a number in the unit of the images.
 
-    Returns
-    -------
-    DataFrame, image by image: image (number), kind ("insertion" or "deletion"), step (0..steps), share (of the pixels
+    Columns, image by image: image (number), kind ("insertion" or "deletion"), step (0..steps), share (of the pixels
     inserted or deleted), probability. Deletion at step 0 and insertion at the last step are the intact image, the other
-    two ends the baseline. NaN for a degenerate map (constant or not finite).
-
-    Raises
-    ------
-    ValueError : shapes, target, steps or baseline that do not fit.
+    ends the baseline; NaN for a degenerate map. ValueError: shapes, target, steps or baseline that do not fit.
     """
     if images.dim() != 4 or not images.is_floating_point():
         raise ValueError(f"images must be normalised floats (B, C, H, W), not {images.dtype} {tuple(images.shape)}")

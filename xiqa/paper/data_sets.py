@@ -16,11 +16,23 @@ NAMES = {"object_cxr": "radiographs", "lvot": "cardiac cine frames", "mri": "bra
 
 
 class DataSet:
-    """One data set of a run: a real ``folder``, or embedded data by ``spec`` (None: the profile's)."""
+    """One data set of a run: a real ``folder``, or embedded data by ``spec`` (None: the profile's).
 
-    def __init__(self, name: str, profile: Profile, store: Store, folder: Path | None = None, spec: dict | None = None):
+    ``intensity`` is the scale of brain volumes (None: that of the profile's networks).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        store: Store,
+        folder: Path | None = None,
+        spec: dict | None = None,
+        intensity: str | None = None,
+    ):
         self.name, self.profile, self.store, self.folder = name, profile, store, folder
         self.spec = spec or profile.embedded[name]
+        self.intensity = intensity or profile.volumes[0].intensity
 
     @property
     def stand_in(self) -> bool:
@@ -62,15 +74,21 @@ class DataSet:
         if self.name in IMAGES:
             function, arguments = "prepare_images.prepare", {"unkeyed": root, "size": self.size, "dataset": self.name}
         elif self.on_disk:
-            function, arguments = "prepare_volumes.prepare_volumes", {"unkeyed": root, "shape": self.shape}
+            function = "prepare_volumes.prepare_volumes"
+            arguments = {"unkeyed": root, "shape": self.shape, "intensity": self.intensity}
         else:
-            function, arguments = "prepare_volumes.prepare_drawn", {"shape": self.shape, "spec": self.spec}
+            function = "prepare_volumes.prepare_drawn"
+            arguments = {"shape": self.shape, "intensity": self.intensity, "spec": self.spec}
         return self.store.path(f"xiqa.data.{function}", data=self.fingerprint, **arguments)
 
     @cached_property
     def arrays(self) -> Prepared | PreparedVolumes:
         """Checked and resized images or volumes, with their records."""
         return drawn.read_volumes(self.prepared) if self.name in VOLUMES else Prepared(self.prepared)
+
+    def rescaled(self, intensity: str) -> "DataSet":
+        """The same brain volumes on another intensity scale."""
+        return DataSet(self.name, self.profile, self.store, self.folder, self.spec, intensity)
 
     def other_scanner(self) -> "DataSet":
         """The shifted set of an embedded data set: other items, by another scanner."""

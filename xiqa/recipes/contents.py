@@ -41,6 +41,7 @@ PRODUCTS = {
         "fig_mri_flips",
         "fig_mri_udm_dffmr",
         "table_mri_shift",
+        "table_mri_inputs",
     ],
 }
 

@@ -64,7 +64,7 @@ class Classifier:
 class VolumeClassifier:
     """Train a 3D network to separate scans with an artifact from clean ones (Pizarro et al.: C unless marked).
 
-    Every arm of the imbalanced stage spends the same number of gradient steps (O).
+    All arms spend the same number of gradient steps, those of the priming they start from included (O).
     """
 
     arm: str  # what the recipe is called: priming, baseline, primed, focal, ramp ...
@@ -72,12 +72,15 @@ class VolumeClassifier:
     network: str = "vggnet3d"
     dataset: str = "mri"
     shape: tuple[int, int, int] = (256, 256, 64)
+    intensity: str = "zscore"  # zscore | log (O): scale of the input, of ``xiqa.data.geometry.preprocess``
     start: str = "random"  # random | priming: the weights of the priming stage
     stage: str = "imbalanced"  # imbalanced: the whole training split; priming: its artifacts and as many clean scans
     steps: int = 208_790  # gradient steps in all; 50 epochs of 20,879 scans at batch 5
     batch: int = 5
-    optimiser: str = "nadam"
-    rates: tuple[float, float] = (1e-6, 1e-3)  # triangular cycle between them, one an epoch
+    optimiser: str = "nadam"  # nadam | adamw (O)
+    weight_decay: float = 0.0
+    schedule: str = "cycle"  # cycle: triangular, one an epoch | one_cycle: warm-up, then half a cosine (O)
+    rates: tuple[float, float] = (1e-6, 1e-3)  # lowest and highest
     decay: int = 10  # the cycle's amplitude decays to a millionth over so many last epochs, at most a fifth of all
     loss: str = "cross_entropy"  # cross_entropy | focal
     gamma: float = 2.0  # of the focal loss
@@ -147,8 +150,8 @@ def volume_name(recipe: VolumeClassifier) -> str:
 
 
 def priming_name(recipe: VolumeClassifier) -> str:
-    """The priming stage whose weights an arm starts from: one for all seeds, as the study has one (I)."""
-    return volume_name(replace(recipe, arm="priming", seed=0))
+    """The priming stage whose weights an arm starts from: that of its seed."""
+    return volume_name(replace(recipe, arm="priming"))
 
 
 Recipe = Pretext | Classifier | VolumeClassifier

@@ -64,28 +64,16 @@ def cascade(
 ) -> pd.DataFrame:
     """Similarity to the trained network's maps while blocks are re-initialised from the head downwards, cumulatively.
 
-    The network is not changed: a copy of it is, in evaluation mode and on its device.
+    A copy of the network is changed, in evaluation mode and on its device. ``images`` are normalised inputs
+    (N, 3, H, W) or (N, 1, X, Y, Z), at least 32 px a side; ``target`` is the class explained at every step, int or (N,)
+    ints, None for the class that ``model`` predicts; ``seed`` is that of the new parameters; ``methods`` and ``silu``
+    are as in :func:`xiqa.saliency.explain`; ``batch`` images are explained together.
 
-    Parameters
-    ----------
-    model : a trained network of :func:`xiqa.models.build`.
-    images : normalised inputs (N, 3, H, W) or (N, 1, X, Y, Z) on the network's device, at least 32 px a side.
-    methods : names out of ``saliency.METHODS``; by default those of the papers.
-    target : class explained at every step, int or (N,) ints; None for the class that ``model`` predicts.
-    seed : of the new parameters.
-    silu : rule of guided methods for SiLU, as in :func:`xiqa.saliency.explain`.
-    batch : number of images explained together; fixed, so that numbers repeat.
-
-    Returns
-    -------
     A row an image, method and step: method, step (0: nothing randomised), layer (block re-initialised last; "none" at
     step 0), image (index), spearman, spearman_signed (of gradient maps summed over channels with their sign; NaN for
     other methods), ssim, hog (NaN for volumes), all as in :mod:`xiqa.sanity.similarity`; flipped (the predicted class
-    differs from that of ``model``), degenerate (one of the two maps has no peak: every similarity is NaN).
-
-    Raises
-    ------
-    ValueError : unknown network, method or rule, target out of range, images too small.
+    differs from that of ``model``), degenerate (one of the two maps has no peak: every similarity is NaN). ValueError:
+    unknown network, method or rule, target out of range, images too small.
     """
     return _randomise(True, model, images, methods, target, seed, silu, batch)
 

@@ -8,8 +8,7 @@ beside `chance_line` (Arun et al. 2021) and beside the similarity of two trained
 - **ssim**, in [-1, 1]: mean structural similarity (Wang et al. 2004), windows of 5 pixels a side, of maps scaled to
   [-1, 1] by their own minimum and maximum; :math:`C_1 = (0.01 \cdot 2)^2`, :math:`C_2 = (0.03 \cdot 2)^2`. It is near 1
   where both maps are flat and low, so any two sparse maps are similar, and the chance line matters most here.
-  SSIM is defined for brightness, which has no sign: on [-1, 1] a map and its inverse differ in the sign of the mean and
-  of the covariance, and the product of both is positive. Only Spearman is negative for an inverse.
+  For a map and its inverse it is positive (mean and covariance both change sign); only Spearman is negative.
 - **hog**, in [-1, 1]: Spearman of histograms of oriented gradients (Dalal and Triggs 2005): nine orientations, cells of
   16 x 16 pixels, blocks of 3 x 3 cells. It compares edges, at any level of the range. Two-dimensional maps only.
 """

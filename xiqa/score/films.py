@@ -113,7 +113,8 @@ def load_classifier(weights: str | Path, origin: str = "") -> Classifier | Volum
         shape, review = tuple(about["shape"]), about.get("review_above")
         words = " x ".join(map(str, shape))
         origin = f"{about['network']}, {about.get('arm', 'arm ?')}, seed {seed}, {words}; {origin}"
-        return VolumeClassifier(model, shape, origin, None if review is None else float(review))
+        limit, intensity = None if review is None else float(review), about.get("intensity", "zscore")
+        return VolumeClassifier(model, shape, origin, limit, intensity)
     size = int(about.get("size", 600))
     return Classifier(model, size, f"{about['network']}, seed {seed}, {size} px; {origin}")
 

@@ -23,12 +23,14 @@ class VolumeClassifier:
     """A trained network: (X, Y, Z) of its input, a phrase on where it comes from, and the limit of review.
 
     ``review_above`` is the mutual information in nats above which a scan goes to review; None: no scan does.
+    ``intensity`` is the scale of its input (:func:`xiqa.data.geometry.preprocess`).
     """
 
     model: torch.nn.Module
     shape: tuple[int, int, int]
     origin: str
     review_above: float | None = None
+    intensity: str = "log"
 
 
 def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeClassifier) -> dict:
@@ -39,7 +41,7 @@ def explain_volume(volume: Volume, file: Path, folder: Path, classifier: VolumeC
     Returns status, reason and message (notes on the file), predicted (clean, artifact or review), probability,
     uncertainty, folder.
     """
-    inputs = torch.from_numpy(preprocess(volume, classifier.shape))[None]
+    inputs = torch.from_numpy(preprocess(volume, classifier.shape, classifier.intensity))[None]
     samples = uncertainty.mc_dropout(classifier.model, inputs, SAMPLES, seed=0)
     answer = uncertainty.decompose(samples.numpy()).iloc[0]
     probability, information = float(answer["probability"]), float(answer["mutual_information"])

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from xiqa import imbalance
 
+WARMUP = 0.1  # of all steps, of the schedule of one cycle
+
 
 class Epoch(NamedTuple):
     """One epoch: its number from 0, its set, and its share of the gradient steps."""
@@ -74,16 +76,25 @@ def batches(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> list[NDArr
     return np.array_split(chosen[order], -(-epoch.size // recipe["batch"]))[: epoch.steps]
 
 
-def rate(step: int, plan: Sequence[Epoch], rates: Sequence[float], decay: int) -> float:
-    """Triangular cyclical learning rate after ``step`` gradient steps: base to maximum (``rates``) and back an epoch.
+def rate(step: int, plan: Sequence[Epoch], recipe: dict) -> float:
+    """Learning rate after ``step`` gradient steps, by the recipe's ``schedule`` between its two ``rates``.
 
-    With n steps in the epoch, step i of it has base + a (1 - abs(2 i / n - 1)). The amplitude a is maximum - base; in
-    the last ``decay`` epochs, at most a fifth of all, it is multiplied by alpha^(epoch - cutoff), where cutoff is the
-    first of them and alpha = exp(ln(1e-6) / decay).
+    ``cycle`` : triangular, base to maximum and back an epoch. With n steps in the epoch, step i of it has
+    base + a (1 - abs(2 i / n - 1)). The amplitude a is maximum - base; in the last ``decay`` epochs, at most a fifth of
+    all, it is multiplied by alpha^(epoch - cutoff), where cutoff is the first of them and alpha = exp(ln(1e-6) / decay)
+    (Pizarro et al. 2023).
+
+    ``one_cycle`` : linear to the maximum over the first tenth of all steps, then half a cosine back to the base (ours).
     """
+    base, maximum = recipe["rates"]
+    if recipe["schedule"] == "one_cycle":
+        steps = plan[-1].first_step + plan[-1].steps
+        warmup = max(1, round(WARMUP * steps))
+        falling = (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+        return base + (maximum - base) * ((step + 1) / warmup if step < warmup else falling)
     epoch = plan[bisect.bisect_right(plan, step, key=lambda epoch: epoch.first_step) - 1]
     height = max(0.0, 1 - abs(2 * (step - epoch.first_step) / epoch.steps - 1))
-    decay = min(decay, len(plan) // 5)
+    decay = min(recipe["decay"], len(plan) // 5)
     late = epoch.number - (len(plan) - decay)
     amplitude = 1e-6 ** (late / decay) if late > 0 else 1.0
-    return rates[0] + (rates[1] - rates[0]) * height * amplitude
+    return base + (maximum - base) * height * amplitude

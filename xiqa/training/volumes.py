@@ -1,7 +1,7 @@
 """Training of the three-dimensional networks by recipe, and the learning-rate range test that goes before it.
 
-The procedure is that of Pizarro et al. (2023): Nadam, a cyclical learning rate, and the weights of the last step kept,
-so validation selects nothing. One thing is ours: every arm ends after the same number of gradient steps. Every draw
+The procedure is that of Pizarro et al. (2023): the weights of the last step are kept, so validation selects nothing.
+One thing is ours: all arms of a seed spend the same number of gradient steps, those of the priming included. Every draw
 follows from (seed, step) or (seed, epoch).
 
 A training that was interrupted goes on from the end of its last complete epoch. The store removes the folder of a
@@ -36,20 +36,13 @@ _FLIPS = 4  # what a draw is for, as in ``imbalance``
 def train_volumes(folder: Path, recipe: dict, prepared: Path, start: Path | None) -> None:
     """Store function: train one network of the MRI study; writes ``weights.pt`` and ``history.csv``.
 
-    Parameters
-    ----------
-    recipe : values of :class:`xiqa.recipes.VolumeClassifier`.
-    prepared : entry of :func:`xiqa.data.prepare_volumes.prepare_volumes`.
-    start : entry of the priming training, for recipes that start from it; all its weights are taken over, the head's
-        too, as in the paper.
-
-    Raises
-    ------
-    ValueError : the training split lacks a class, volumes of another shape, or no priming where the recipe wants one.
+    ``recipe`` has the values of :class:`xiqa.recipes.VolumeClassifier`; ``start`` is the entry of the priming training,
+    for recipes that start from it (all its weights are taken over, the head's too, as in the paper). ValueError where
+    the training split lacks a class, volumes have another shape, or the priming is missing.
     """
     model, sets = _beginning(recipe, prepared, start)
     history = fit(model, *sets, recipe, checkpoint=_checkpoint(Path(folder), recipe))
-    about = {key: recipe[key] for key in ("dataset", "network", "arm", "seed")}
+    about = {key: recipe[key] for key in ("dataset", "network", "arm", "seed", "intensity")}
     models.save(model, Path(folder) / "weights.pt", **about, shape=list(recipe["shape"]))
     write_frame(history, Path(folder) / "history.csv")
 
@@ -63,16 +56,10 @@ def fit(
 ) -> pd.DataFrame:
     """Train in place for exactly ``recipe["steps"]`` gradient steps; the model ends in evaluation mode.
 
-    Parameters
-    ----------
-    train, val : volumes (N, X, Y, Z), z-scored, in memory or mapped from disk, and labels (N,) 0 | 1.
-    checkpoint : file that is kept while the training runs; where it exists, the training goes on from it.
-
-    Returns
-    -------
-    DataFrame with a row an epoch: ``epoch``; ``steps`` done at its end; ``size`` and ``clean_share`` of its set;
-    ``train_loss``, the arm's own; ``val_loss`` (cross-entropy), ``val_auc`` and ``val_ap`` with artifacts reweighted to
-    2 %, NaN for epochs without validation; ``learning_rate``, the highest of the epoch.
+    Volumes (N, X, Y, Z) are preprocessed, in memory or mapped from disk, labels (N,) 0 | 1. Where the file
+    ``checkpoint`` exists, the training goes on from it. A row an epoch: ``epoch``; ``steps`` done at its end; ``size``
+    and ``clean_share`` of its set; ``train_loss``, the arm's own; ``val_loss`` (cross-entropy), ``val_auc`` and
+    ``val_ap`` with artifacts reweighted to 2 %, NaN without validation; ``learning_rate``, the highest of the epoch.
     """
     plan = epochs(train[1], recipe)
     history = _History(plan, recipe, val, checkpoint)
@@ -97,13 +84,8 @@ def range_test(
 ) -> pd.DataFrame:
     """Learning-rate range test (Smith 2017): a training whose rate grows geometrically from step to step.
 
-    The set is that of the recipe's first epoch, in a new order each time it has been shown. The test ends where the
-    loss is no longer finite.
-
-    Returns
-    -------
-    DataFrame with a row a step: ``step``, ``learning_rate``, ``loss`` (the recipe's, of one batch) and ``smoothed``
-    (mean of the losses so far, each step into the past weighing 0.9 times as much).
+    The set is that of the recipe's first epoch; the test ends where the loss is no longer finite. A row a step:
+    ``step``, ``learning_rate``, ``loss`` (the recipe's, of one batch), ``smoothed`` (exponential mean, factor 0.9).
     """
     prepare_torch()
     where = device()
@@ -170,9 +152,9 @@ class _Task(lightning.LightningModule):
     def configure_optimizers(self) -> dict:
         """The recipe's optimiser; its rate changes every step."""
         optimiser = _optimiser(self.model, self.recipe)
-        rates, decay = self.recipe["rates"], self.recipe["decay"]
+        highest = self.recipe["rates"][1]
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate(step, self.plan, rates, decay) / rates[1]
+            optimiser, lambda step: rate(step, self.plan, self.recipe) / highest
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -195,7 +177,6 @@ class _History(lightning.Callback):
         epoch = self.plan[trainer.current_epoch]
         last = epoch.number == len(self.plan) - 1
         every = -(-len(self.plan) // self.recipe["validations"])
-        rates, decay = self.recipe["rates"], self.recipe["decay"]
         within = range(epoch.first_step, epoch.first_step + epoch.steps)
         row = {
             "epoch": epoch.number,
@@ -204,7 +185,7 @@ class _History(lightning.Callback):
             "clean_share": epoch.clean_fraction,
             "train_loss": float(trainer.callback_metrics["train_loss"]),
             **dict.fromkeys(("val_loss", "val_auc", "val_ap"), np.nan),
-            "learning_rate": max(rate(step, self.plan, rates, decay) for step in within),
+            "learning_rate": max(rate(step, self.plan, self.recipe) for step in within),
         }
         if last or (epoch.number + 1) % every == 0:
             row |= validate(task.model, *self.val, self.recipe["precision"])
@@ -231,7 +212,8 @@ def _beginning(recipe: dict, prepared: Path, start: Path | None) -> tuple[nn.Mod
 
 
 def _optimiser(model: nn.Module, recipe: dict) -> torch.optim.Optimizer:
-    return {"nadam": torch.optim.NAdam}[recipe["optimiser"]](model.parameters(), recipe["rates"][1])
+    kind = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}[recipe["optimiser"]]
+    return kind(model.parameters(), recipe["rates"][1], weight_decay=recipe["weight_decay"])
 
 
 def _class_weight(labels: NDArray[np.int64], epoch: Epoch, recipe: dict) -> Tensor | None:

@@ -34,16 +34,6 @@ def decompose(probabilities: ArrayLike) -> pd.DataFrame:
     )
 
 
-def split_variance(probabilities: ArrayLike) -> pd.DataFrame:
-    """Variance over A flips and T samples (A, T, B, C), mean over classes, ddof 0: a row a scan.
-
-    ``total`` = ``within`` (mean of the variance over samples) + ``between`` (variance over flips of the mean), exactly.
-    """
-    p = _samples(probabilities, 4)
-    parts = {"total": p.var(axis=(0, 1)), "within": p.var(axis=1).mean(axis=0), "between": p.mean(axis=1).var(axis=0)}
-    return pd.DataFrame({name: values.mean(axis=-1) for name, values in parts.items()})
-
-
 def convergence(
     mc: ArrayLike, labels: ArrayLike, sizes: Sequence[int], repeats: int = 100, seed: int = 0
 ) -> pd.DataFrame:

@@ -62,16 +62,6 @@ def plain_and_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Se
         return _softmax(head(features)), _softmax(torch.stack(drawn, dim=1))
 
 
-def flipped_samples(model: nn.Module, volumes: Tensor, samples: int, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Probabilities without dropout (8, B, C) and with it (8, T, B, C) in each orientation, eight trunk passes."""
-    pairs = []
-    for turn, axes in enumerate(FLIPS):
-        own = [int(np.random.SeedSequence([seed, turn]).generate_state(1)[0]) if turn else seed for seed in seeds]
-        pairs.append(plain_and_samples(model, volumes.flip(axes), samples, own))
-    plain, mc = zip(*pairs, strict=True)
-    return torch.stack(plain), torch.stack(mc)
-
-
 def head_samples(head: nn.Sequential, features: Tensor, samples: int, seed: int) -> Tensor:
     """Logits (T, C) of T passes through the head with its dropouts on, for the features of one volume.
 

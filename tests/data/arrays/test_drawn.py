@@ -24,8 +24,8 @@ def entries(tmp_path_factory):
     for name in ("written", "stored", "drawn"):
         (folder / name).mkdir()
     catalogue.generator("mri").write(folder / "written", SPEC, workers=1)
-    prepare_volumes(folder / "stored", folder / "written", SHAPE)
-    prepare_drawn(folder / "drawn", SPEC, SHAPE)
+    prepare_volumes(folder / "stored", folder / "written", SHAPE, "log")
+    prepare_drawn(folder / "drawn", SPEC, SHAPE, "log")
     return folder / "stored", folder / "drawn"
 
 

@@ -4,7 +4,6 @@ import pytest
 from scipy.special import expit, logit
 
 from xiqa import imbalance, metrics, uncertainty
-from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper.mri import arms as mri_arms
 from xiqa.paper.mri.arms import Arm, shift, shifted, training_prior
 from xiqa.paper.mri.results import MriResults
@@ -66,32 +65,11 @@ def test_a_shift_calibrates_a_network_of_balanced_classes():
     assert after < 0.002
 
 
-def test_the_ensemble_is_the_mean_of_several_seeds():
-    seeds = [trained(seed=0), trained(seed=1)]
-    (ensemble,) = mri_arms.ensemble(seeds)
-    assert ensemble.name.endswith("of 2")
-    assert ensemble.p == pytest.approx((seeds[0].p + seeds[1].p) / 2)
-    assert mri_arms.ensemble(seeds[:1]) == []
-
-
-def test_referral_is_by_mutual_information_at_the_review_share():
-    label, rng = np.repeat([0, 1], [300, 100]), np.random.default_rng(0)
-    frame = pd.DataFrame({"label": label, "probability": rng.random(400), "mutual_information": rng.random(400)})
-    test_set = EnrichedTestSet(frame.assign(subject=np.arange(400)), 0.02, draws=2)
-    p, way = mri_arms.referred(test_set, frame, frame)
-    assert (p == frame["probability"]).all()
-    assert (way.kept == (frame["mutual_information"] < way.eta)).all()
-    assert 1 - (test_set.weight @ way.kept) / test_set.weight.sum() == pytest.approx(0.1, abs=0.01)
-
-
 def test_all_arms_of_a_run():
     rng = np.random.default_rng(0)
-    ramp = ["b", "c"]
     answers = {
-        (name, split): RECORDS[split].assign(
-            probability=predictions(split, i)["plain"], mutual_information=rng.random(len(RECORDS[split]))
-        )
-        for i, name in enumerate(ramp)
+        (name, split): RECORDS[split].assign(probability=predictions(split, i)["plain"])
+        for i, name in enumerate(["b", "c"])
         for split in ("val", "test")
     }
     features = pd.concat(RECORDS.values(), ignore_index=True).drop(columns="subject")
@@ -102,8 +80,8 @@ def test_all_arms_of_a_run():
     arms = mri_arms.read(results, 0.02)
     assert {name: len(seeds) for name, seeds in arms.trained.items()} == {"priming": 1, "ramp": 2, "class_weights": 1}
     assert [arm.name.partition(",")[0] for arm in arms.shifted] == ["priming", "class_weights"]
-    assert arms.ensemble[0].p == pytest.approx((plain["b", "test"]["plain"] + plain["c", "test"]["plain"]) / 2)
-    assert [len(arm.p) for arm in arms.baselines] == [120] * 3
-    assert len(arms.referred) == 2
+    assert [len(arm.p) for arm in arms.baselines] == [120] * 2
+    assert len(arms.referrals.networks) == 2
+    assert arms.referrals.flipped is None
     assert list(arms.first_seeds) == ["priming", "ramp", "class weights"]
-    assert arms.counts == "30 artifacts among 120 test scans of 60 subjects, reweighted to 2 %"
+    assert arms.referrals.counts == "30 artifacts among 120 test scans of 60 subjects, reweighted to 2 %"

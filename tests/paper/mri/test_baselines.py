@@ -42,15 +42,16 @@ def test_labels_outside_training_change_nothing(model):
 def test_the_baselines_separate_classes_that_differ():
     frame = features(4.0)
     predictions = baselines.baselines({"histograms": frame, "content": frame})
-    assert list(predictions) == [baselines.HISTOGRAM, baselines.BALANCED, baselines.CONTENT]
+    assert list(predictions) == [baselines.HISTOGRAM, baselines.CONTENT]
     for p in (parts["test"] for parts in predictions.values()):
         assert ((p >= 0) & (p <= 1)).all()
         assert roc_auc_score(frame.query("split == 'test'")["label"], p) > 0.95
 
 
-def test_balanced_classes_raise_the_probability_of_the_rare_one():
-    plain, balanced = (baselines.predictions(features(1.0), baselines.logistic(w))["test"] for w in (None, "balanced"))
-    assert balanced.mean() > plain.mean() + 0.05
+def test_the_feature_that_separates_the_classes_is_the_most_important():
+    table = baselines.important(features(4.0), count=2)
+    assert table["feature"].tolist() == ["a", "b"]
+    assert table["importance"][0] > 0.3 > abs(table["importance"][1])
 
 
 def test_a_single_class_is_predicted_as_it_is():

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xiqa.data.arrays.intensity import linear, rescale
 from xiqa.paper.mri import content
 from xiqa.paper.mri.content import unpadded, volume_content
 
@@ -107,6 +108,20 @@ def test_what_is_padding():
     assert unpadded(np.zeros((2, 3, 4))).shape == (2, 3, 4)
 
 
+def test_padding_of_any_value_is_cut_off():
+    volume = np.pad(head(), ((0, 3), (0, 0), (0, 5)), constant_values=head().min())
+    np.testing.assert_array_equal(unpadded(volume), head())
+    np.testing.assert_array_equal(unpadded(head()), head())
+
+
+def test_features_are_those_of_linear_brightness_on_either_scale():
+    volume = head().astype(np.float32)
+    log = linear(rescale(volume, "log")[0].astype(np.float16), "log")
+    one, two = content.content(linear(volume, "zscore")), content.content(log)
+    for name in ("head_share", "slope_x", "mirror", "edge_y", "border_z_high", "air_top"):
+        assert two[name] == pytest.approx(one[name], rel=0.02, abs=2e-3), name
+
+
 def test_a_row_a_scan(tmp_path):
     rows = []
     for split, count in (("train", 3), ("val", 2), ("test", 2)):
@@ -117,7 +132,7 @@ def test_a_row_a_scan(tmp_path):
     pd.DataFrame(rows, columns=names).to_csv(tmp_path / "records.csv", index=False)
     (tmp_path / "problems.csv").write_text("split,path,line,reason,status,message\n")
     (tmp_path / "notes.txt").write_text("")
-    features = volume_content(tmp_path)
+    features = volume_content(tmp_path, "zscore")
     assert features["split"].tolist() == ["train"] * 3 + ["val"] * 2 + ["test"] * 2
     assert features["unit"].tolist()[:3] == ["000", "001", "002"]
     assert features["image"].tolist() == [row[1] for row in rows]

@@ -21,7 +21,7 @@ def test_primed_arms_are_drawn_after_the_priming_steps():
     recipes = {
         "p": VolumeClassifier("priming", 0),
         "b": VolumeClassifier("baseline", 0),
-        "r0": VolumeClassifier("ramp_long", 0, start="priming"),
+        "r0": VolumeClassifier("ramp_medium", 0, start="priming"),
     }
     steps = {"p": [10, 20], "b": [10], "r0": [5]}
     histories = {name: pd.DataFrame({"steps": s, "train_loss": 1.0, "val_ap": 0.1}) for name, s in steps.items()}
@@ -29,7 +29,7 @@ def test_primed_arms_are_drawn_after_the_priming_steps():
     losses = figure.axes[0]
     assert [list(line.get_xdata()) for line in losses.lines] == [[10, 20], [10], [25]]
     assert data["steps"].tolist() == [10, 20, 10, 5]
-    assert data["arm"].unique().tolist() == ["priming", "baseline", "ramp long"]
+    assert data["arm"].unique().tolist() == ["priming", "baseline", "ramp medium"]
     alone = figures_arms.training({"r0": histories["r0"]}, recipes, 0.02)[0].axes[0]
     assert list(alone.lines[0].get_xdata()) == [5]
 

@@ -5,75 +5,15 @@ from sklearn import metrics as sk
 
 from xiqa import metrics, uncertainty
 from xiqa.metrics import enriched
-from xiqa.paper.mri import answers, referral
-
-PREVALENCE = 0.02
+from xiqa.paper.mri import referral
 
 
-def records(split, clean, artifacts, seed=0):
-    rng = np.random.default_rng(seed)
-    label = rng.permutation(np.repeat([0, 1], [clean, artifacts]))
-    subject = [f"{split}-{i // 2}" for i in range(len(label))]
-    return pd.DataFrame({"image": [f"{i}" for i in range(len(label))], "subject": subject, "label": label})
-
-
-def sampled(folder, frame, gain=2.0, samples=20, flips=False, seed=1):
-    """Made-up samples: noisy logits around a value that depends on the label."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    z = gain * (2 * frame["label"].to_numpy() - 1) + rng.normal(size=len(frame))
-    softmax = lambda z: np.stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))], -1).astype(np.float32)  # noqa: E731
-    noise = 1 / (0.5 + np.abs(z))
-    np.save(folder / "plain.npy", softmax(z))
-    np.save(folder / "mc.npy", softmax(z + noise * rng.normal(size=(samples, len(z)))))
-    if flips:
-        np.save(folder / "flips.npy", softmax(z + noise * rng.normal(size=(8, len(z)))))
-        np.save(folder / "flips_mc.npy", softmax(z + noise * rng.normal(size=(8, 3, len(z)))))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    root, sides = tmp_path_factory.mktemp("samples"), {}
-    for seed, (split, sizes) in enumerate({"val": (120, 30), "test": (240, 60)}.items()):
-        frame = records(split, *sizes, seed)
-        sides[split] = answers.answers(sampled(root / split, frame, flips=True, seed=seed), frame)
-    return sides["val"], sides["test"], enriched.EnrichedTestSet(sides["test"], PREVALENCE, draws=200)
-
-
-def way_of(study, column="mutual_information"):
-    val, test, test_set = study
-    theta = uncertainty.youden(val["label"], val["probability"])
-    return referral.referral(test_set, val, test, column, theta, 0.10, column)
-
-
-def test_answers_stand_beside_the_records(study, tmp_path):
-    val, test, _ = study
-    assert {"image", "subject", "label", "plain", *uncertainty.METRICS, "flip_probability"} <= set(test.columns)
-    assert len(val) == 150
-    assert not val.isna().any().any()
-    without = answers.answers(sampled(tmp_path, val[["label"]]), val[["label"]])
-    assert not any(column.startswith(("flip_", "both_")) for column in without)
-
-
-def test_samples_in_all_orientations_are_pooled_and_their_variance_is_split(tmp_path):
-    frame = records("val", 20, 10)
-    folder = sampled(tmp_path, frame, flips=True)
-    predictions, p = answers.answers(folder, frame), np.load(folder / "flips_mc.npy").astype(float)
-    assert predictions["both_probability"].to_numpy() == pytest.approx(p[..., 1].mean(axis=(0, 1)))
-    assert predictions["both_within"].to_numpy() == pytest.approx(p[..., 1].var(axis=1).mean(axis=0))
-    assert (predictions["both_within"] + predictions["both_between"]).to_numpy() == pytest.approx(
-        predictions["both_variance"].to_numpy()
-    )
-
-
-def test_decisions_carry_the_prevalence(study):
-    _, test, test_set = study
-    flagged = test["plain"].to_numpy() > 0.5
+def test_decisions_carry_the_prevalence(ways):
+    test_set, flagged = ways.test_set, ways.first.test["plain"].to_numpy() > 0.5
     values = test_set.decide(flagged)
     assert values["f1"][0] == pytest.approx(sk.f1_score(test_set.labels, flagged, sample_weight=test_set.weight))
-    assert test_set.weight[test_set.labels == 1].sum() / test_set.weight.sum() == pytest.approx(PREVALENCE)
-    assert all(len(own) == 201 for own in values.values())
+    assert test_set.weight[test_set.labels == 1].sum() / test_set.weight.sum() == pytest.approx(0.02)
+    assert all(len(own) == 101 for own in values.values())
 
 
 class TestRefer:
@@ -88,58 +28,71 @@ class TestRefer:
         }  # fmt: skip
         assert values == pytest.approx(expected)
 
-    def test_every_artifact_is_caught_referred_or_missed(self, study):
-        test_set, way = study[2], way_of(study)
-        values = test_set.refer(way.flagged, way.kept)
-        whole = values["caught"] + values["referred"] + values["missed"]
-        assert whole == pytest.approx(np.ones(201))
+    def test_every_artifact_is_caught_referred_or_missed(self, ways):
+        values = ways.mean(ways.ways("best F1", 0.1)["mutual information"])
+        assert values["caught"] + values["referred"] + values["missed"] == pytest.approx(np.ones(101))
 
-    def test_it_agrees_with_the_decisions(self, study):
-        _, test, test_set = study
-        way = way_of(study)
-        decisions = uncertainty.refer(test["probability"], test["mutual_information"], way.theta, way.eta)
-        values = test_set.refer(way.flagged, way.kept)
+    def test_it_agrees_with_the_decisions(self, ways):
+        network, test = ways.first, ways.first.test
+        way = network.by_uncertainty("mutual_information", 0.1)
+        eta = uncertainty.eta_for_review(network.val["mutual_information"], network.weights, 0.1)
+        decisions = uncertainty.refer(test["probability"], test["mutual_information"], network.theta(), eta)
+        values = ways.test_set.refer(way.flagged, way.kept)
         for name in ("dffmr", "udm"):
-            assert 100 * values[name][0] == pytest.approx(
-                getattr(metrics, name)(test_set.labels, decisions, test_set.weight)
-            )
+            share = getattr(metrics, name)(ways.test_set.labels, decisions, ways.test_set.weight)
+            assert 100 * values[name][0] == pytest.approx(share)
 
-    def test_a_share_kept_at_random_is_the_mean_of_many_draws(self, study):
-        test_set, rng = study[2], np.random.default_rng(0)
-        flagged = study[1]["probability"].to_numpy() > 0.5
-        small = enriched.EnrichedTestSet(study[1], PREVALENCE, draws=1)
+    def test_a_share_kept_at_random_is_the_mean_of_many_draws(self, ways):
+        rng, flagged = np.random.default_rng(0), ways.first.keep_all().flagged
+        small = enriched.EnrichedTestSet(ways.first.test, 0.02, draws=1)
         drawn = [small.refer(flagged, rng.random(300) < 0.7)["missed"][0] for _ in range(800)]
-        assert test_set.refer(flagged, np.full(300, 0.7))["missed"][0] == pytest.approx(np.mean(drawn), abs=0.005)
+        assert ways.test_set.refer(flagged, np.full(300, 0.7))["missed"][0] == pytest.approx(np.mean(drawn), abs=0.005)
 
-    def test_keeping_everything_is_no_referral(self, study):
-        _, test, test_set = study
-        values = test_set.refer(test["probability"] > 0.5, np.ones(300))
-        decided = test_set.decide(test["probability"] > 0.5)
+    def test_keeping_everything_is_no_referral(self, ways):
+        way = ways.first.keep_all()
+        values, decided = ways.test_set.refer(way.flagged, way.kept), ways.test_set.decide(way.flagged)
         assert values["f1_kept"] == pytest.approx(decided["f1"])
         assert values["f1_all"] == pytest.approx(decided["f1"])
         assert values["caught"] == pytest.approx(decided["sensitivity"])
+        assert ways.first.referred(way) == pytest.approx(0)
 
 
-def test_a_tenth_of_validation_is_reviewed(study):
-    val, _, test_set = study
-    weights = metrics.prevalence_weights(val["label"], test_set.prevalence)
-    way = way_of(study)
-    share = weights[(val["mutual_information"] >= way.eta).to_numpy()].sum() / weights.sum()
-    assert 0.05 < share <= 0.10 + 1e-9
+@pytest.mark.parametrize("share", [0.1, 0.25])
+@pytest.mark.parametrize("column", [*referral.UNCERTAINTIES, *referral.FLIPS])
+def test_a_share_of_validation_is_reviewed(ways, column, share):
+    network = ways.first
+    eta = uncertainty.eta_for_review(network.val[column], network.weights, share)
+    reviewed = network.weights[(network.val[column] >= eta).to_numpy()].sum() / network.weights.sum()
+    assert share / 2 < reviewed <= share + 1e-9
+    assert (network.by_uncertainty(column, share).kept == (network.test[column] < eta)).all()
 
 
-def test_baselines_refer_no_more_than_the_budget(study):
-    _, test, test_set = study
-    for baseline in referral.baselines(test_set, test, 0.5, 0.2):
-        retained = test_set.refer(baseline.flagged, baseline.kept)["retained"][0]
-        assert 0.8 - 1e-9 <= retained < 0.82
-    by_p = referral.baselines(test_set, test, 0.5, 0.2)[0]
-    assert test["probability"][~by_p.kept].min() > test["probability"][by_p.kept].max()
+def test_the_thresholds_are_those_of_validation(ways):
+    network = ways.first
+    p, labels = network.val["probability"], network.val["label"]
+    assert network.theta() == uncertainty.youden(labels, p)
+    theta = network.theta("best F1")
+    f1 = [sk.f1_score(labels, p >= t, sample_weight=network.weights) for t in p]
+    assert sk.f1_score(labels, p >= theta, sample_weight=network.weights) == pytest.approx(max(f1))
 
 
-def test_an_ensemble_is_decomposed_as_samples_are():
-    about = pd.DataFrame({"label": [0, 1], "subject": ["s", "t"]})
-    both = referral.ensemble([about.assign(plain=[0.2, 0.9]), about.assign(plain=[0.4, 0.1])])
-    assert both["plain"].tolist() == both["probability"].tolist() == pytest.approx([0.3, 0.5])
-    assert both["mutual_information"].iloc[1] == pytest.approx(np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1))
-    assert both["subject"].tolist() == ["s", "t"]
+def test_review_by_probability_takes_the_budget_of_predictive_entropy(ways):
+    made = ways.ways(referral.YOUDEN, 0.2)
+    assert list(made) == [
+        *referral.UNCERTAINTIES.values(), referral.CLOSEST, referral.HIGHEST, *referral.FLIPS.values()
+    ]  # fmt: skip
+    for place, network in enumerate(ways.networks):
+        budget = network.referred(made["predictive entropy"][place])
+        for name in (referral.CLOSEST, referral.HIGHEST):
+            assert budget - 0.02 < network.referred(made[name][place]) <= budget + 1e-9
+        p, kept = network.test["probability"], made[referral.HIGHEST][place].kept
+        assert p[~kept].min() > p[kept].max()
+        distance, kept = (p - network.theta()).abs(), made[referral.CLOSEST][place].kept
+        assert distance[~kept].max() < distance[kept].min()
+    assert len(made["flip disagreement"]) == 1
+
+
+def test_means_over_networks(ways):
+    made = ways.ways(referral.YOUDEN, 0.2)["variance of samples"]
+    each = [ways.test_set.refer(way.flagged, way.kept)["f1_kept"] for way in made]
+    assert ways.mean(made)["f1_kept"] == pytest.approx((each[0] + each[1]) / 2)

@@ -19,9 +19,14 @@ def test_trainings_of_an_arm():
     recipes = {name: SimpleNamespace(arm=arm) for name, arm in arms.items()}
     study = results.MriResults({}, recipes, {}, {}, {}, {}, {}, {}, "quick")
     assert (study.runs("ramp"), study.runs("priming")) == (["a0", "a1"], [])
-    assert (study.primary, study.flip_network) == ("a0", "f0")
-    without = results.MriResults({}, {"a0": recipes["a0"]}, {}, {}, {}, {}, {}, {}, "smoke")
-    assert without.flip_network is None
+    assert (study.primary, study.flip_network) == ("a0", None)
+    samples = {("a0", "test"): {"mc": 0}, ("f0", "test"): {"mc": 0, "flips": 0}}
+    assert results.MriResults({}, recipes, {}, {}, samples, {}, {}, {}, "paper").flip_network == "f0"
+
+
+def test_flips_are_those_of_the_flip_arm_or_of_the_first_ramp_with_flips(study):
+    names = {profile: results.flip_training(study(profile)) for profile in ("quick", "paper")}
+    assert names == {"quick": "mri-vggnet3d_strided-ramp-s0", "paper": "mri-vggnet3d-flips-s0"}
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])

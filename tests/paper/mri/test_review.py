@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiqa import metrics, uncertainty
+from xiqa import metrics
 from xiqa.metrics import enriched
-from xiqa.paper.mri import review
+from xiqa.paper.mri import referral, review
 
 PREVALENCE = 0.02
 
@@ -17,24 +17,9 @@ def frame(labels, subjects=None):
     return pd.DataFrame({"label": labels, "subject": np.arange(len(labels)) if subjects is None else subjects})
 
 
-def predictions(frame, seed, prefix=""):
-    rng = np.random.default_rng(seed)
-    z = rng.normal(size=len(frame)) + 1.5 * frame["label"].to_numpy()
-    p = 1 / (1 + np.exp(-(z + rng.normal(size=(20, len(frame))))))
-    return uncertainty.decompose(np.stack([1 - p, p], -1)).add_prefix(prefix)
-
-
 @pytest.fixture(scope="module")
-def answers():
-    about = frame(np.repeat([0, 1], [120, 40]), np.arange(160) // 2)
-    return pd.concat(
-        [about, predictions(about, 0), predictions(about, 1, "flip_"), predictions(about, 2, "both_")], axis=1
-    )
-
-
-@pytest.fixture(scope="module")
-def test_set(answers):
-    return enriched.EnrichedTestSet(answers, PREVALENCE, draws=60)
+def test_set(ways):
+    return enriched.EnrichedTestSet(ways.first.test, PREVALENCE, draws=60)
 
 
 class TestRemaining:
@@ -65,11 +50,12 @@ class TestRemaining:
                 drawn.append(labels[list(ranked[count:])].sum() / 2)
             assert review.remaining_values(test_set, score, [count / 5])[0, 0] == pytest.approx(np.mean(drawn))
 
-    def test_replicates_are_sets_of_repeated_scans(self, answers, test_set):
+    def test_replicates_are_sets_of_repeated_scans(self, ways, test_set):
+        answers = ways.first.test
         score, counts = answers["probability"].to_numpy(), metrics.resample(answers["subject"], test_set.labels, 60)
         values = review.remaining_values(test_set, score, [0.1, 0.3])
         for draw in (1, 17, 60):
-            rows = np.repeat(np.arange(160), counts[draw].astype(int))
+            rows = np.repeat(np.arange(300), counts[draw].astype(int))
             repeated = enriched.EnrichedTestSet(frame(test_set.labels[rows]), PREVALENCE, draws=1)
             assert values[draw] == pytest.approx(review.remaining_values(repeated, score[rows], [0.1, 0.3])[0])
 
@@ -85,9 +71,9 @@ class TestRemaining:
 
     def test_bad_arguments(self, test_set):
         with pytest.raises(ValueError, match=r"\[0, 1\]"):
-            review.remaining(test_set, np.zeros(160), [1.5])
-        with pytest.raises(ValueError, match="160 scans"):
-            review.remaining(test_set, np.zeros(159), [0.5])
+            review.remaining(test_set, np.zeros(300), [1.5])
+        with pytest.raises(ValueError, match="300 scans"):
+            review.remaining(test_set, np.zeros(299), [0.5])
 
     def test_a_set_of_one_class_has_no_numbers(self):
         test_set = enriched.EnrichedTestSet(frame([0, 0, 0]), PREVALENCE, draws=2)
@@ -118,48 +104,31 @@ def test_any_order_lies_between_the_best_and_the_worst(scans, prevalence):
     assert defined == pytest.approx(np.tile(1 - budgets, (len(defined), 1)))
 
 
-class TestOrders:
-    def test_names_and_scores(self, answers, test_set):
-        scores = review.orders(answers, 0.3)
-        assert next(iter(scores)) == review.HIGHEST_P
-        assert list(scores)[-2:] == [review.RANDOM, review.ORACLE]
-        nearest = np.argmax(scores["p closest to the threshold"])
-        assert abs(answers["probability"] - 0.3).idxmin() == nearest
-        assert all(score.shape == (160,) for score in scores.values())
-
-    def test_the_flip_network_brings_four_orders_of_its_own(self, answers):
-        scores = review.orders(answers, 0.3, flips=answers)
-        own = [name for name in scores if name.startswith("flip network")]
-        columns = [f"{kind}_{part}" for kind in ("flip", "both") for part in ("probability", "mutual_information")]
-        assert len(own) == len(columns)
-        for name, column in zip(own, columns, strict=True):
-            assert scores[name] == pytest.approx(answers[column].to_numpy())
-
-    def test_ensemble(self, answers):
-        others = [answers, answers.assign(probability=1 - answers["probability"])]
-        scores = review.orders(answers, 0.3, members=others)
-        assert scores["ensemble of 2: mean p"] == pytest.approx(np.full(160, 0.5))
-        p = answers["probability"].to_numpy()
-        expected = np.log(2) + p * np.log(p) + (1 - p) * np.log(1 - p)
-        assert scores["ensemble of 2: disagreement"] == pytest.approx(expected)
-        same = review.orders(answers, 0.3, members=[answers] * 3)
-        assert (same["ensemble of 3: disagreement"] == 0).all()
-        assert list(review.orders(answers, 0.3, members=[answers])) == list(review.orders(answers, 0.3))
+def test_orders_of_review(ways):
+    scores, test = review.orders(ways), ways.first.test
+    assert list(scores) == [
+        referral.HIGHEST, referral.CLOSEST, *referral.UNCERTAINTIES.values(), *referral.FLIPS.values(), review.RANDOM,
+        review.ORACLE,
+    ]  # fmt: skip
+    assert (test["probability"] - ways.first.theta()).abs().idxmin() == np.argmax(scores[referral.CLOSEST])
+    assert scores["flip disagreement"] == pytest.approx(test["flip_mutual_information"].to_numpy())
+    alone = review.orders(referral.Referrals(ways.test_set, ways.networks, None))
+    assert "flip disagreement" not in alone
 
 
 class TestArea:
-    def test_closed_forms(self, answers, test_set):
-        areas = {name: review.area_values(test_set, score) for name, score in review.orders(answers, 0.3).items()}
+    def test_closed_forms(self, ways, test_set):
+        areas = {name: review.area_values(test_set, score) for name, score in review.orders(ways).items()}
         assert areas[review.RANDOM] == pytest.approx(np.full(61, 0.75))
         assert areas[review.ORACLE][0] == pytest.approx(PREVALENCE)
         assert min(area[0] for area in areas.values()) == areas[review.ORACLE][0]
 
     def test_up_to_another_budget(self, test_set):
-        assert review.area_values(test_set, np.zeros(160), most=0.2)[0] == pytest.approx(0.9)
+        assert review.area_values(test_set, np.zeros(300), most=0.2)[0] == pytest.approx(0.9)
 
 
-def test_curves_have_every_order_at_every_budget(answers, test_set):
-    scores, budgets = review.orders(answers, 0.3), np.linspace(0, 0.5, 11)
+def test_curves_have_every_order_at_every_budget(ways, test_set):
+    scores, budgets = review.orders(ways), np.linspace(0, 0.5, 11)
     curves = review.curves(test_set, scores, budgets).groupby("order")
     assert curves.size().to_dict() == dict.fromkeys(scores, 11)
     assert curves.get_group(review.RANDOM)["per_1000"].to_numpy() == pytest.approx(20 * (1 - budgets))

@@ -7,34 +7,28 @@ from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper import products
 from xiqa.paper.mri import tables_arms
 from xiqa.paper.mri.arms import Arm, Arms
-from xiqa.paper.mri.referral import Referral
+from xiqa.paper.mri.referral import YOUDEN
 
-GAP = "AP - AP of the histogram model"
+from .conftest import side
 
-
-def scans(seed, count=240, artifacts=60):
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.repeat([0, 1], [count, artifacts]))
-    p = 1 / (1 + np.exp(-2.0 * (2 * labels - 1) - rng.normal(size=len(labels))))
-    return pd.DataFrame({"label": labels, "subject": np.arange(len(labels)) // 2, "plain": p})
+GAP = "AP - AP of the content model"
 
 
-def arm(name="ramp", seed=0, p=None):
-    test = scans(1)
-    return Arm(name, seed, "priming", scans(0), test if p is None else test.assign(plain=p))
-
-
-TEST_SET = EnrichedTestSet(scans(1), draws=100)
+TEST_SET = EnrichedTestSet(side(240, 60, 1), draws=100)
 WEIGHTS = {"sample_weight": TEST_SET.weight}
 PERFECT, WRONG = (np.where(TEST_SET.labels == 1, *values) for values in ((0.9, 0.1), (0.1, 0.9)))
 
 
+def arm(name="ramp", seed=0, p=None):
+    test = side(240, 60, 1)
+    return Arm(name, seed, "priming", side(120, 30, 10), test if p is None else test.assign(plain=p))
+
+
 @pytest.fixture(scope="module")
-def arms():
-    way = Referral("u", 0.5, 0.5, PERFECT > 0.5, np.arange(300) > 30)
+def arms(ways):
+    trained = {"class_weights": [arm("class_weights")], "ramp": [arm(), arm(seed=1, p=PERFECT)]}
     baselines = [arm("histogram model"), arm("content model")]
-    return Arms(TEST_SET, {"class_weights": [arm("class_weights")], "ramp": [arm(), arm(seed=1, p=PERFECT)]}, [],
-                [arm("ramp, ensemble of 2")], baselines, [(PERFECT, way)], {"focal": "a reason"})  # fmt: skip
+    return Arms(trained, [arm("priming, shifted")], baselines, ways, {"focal": "a reason"})
 
 
 def test_an_experiment_has_two_rows_and_the_numbers_of_scikit_learn():
@@ -59,7 +53,7 @@ def test_the_trivial_row():
 
 def test_experiments_begin_with_all_clean_and_end_with_what_is_missing(arms):
     table, caption = tables_arms.experiments(arms)
-    names = ["class weights", "ramp", "ramp", "ramp, ensemble of 2", "histogram model", "content model"]
+    names = ["class weights", "ramp", "ramp", "priming, shifted", "histogram model", "content model"]
     assert table["arm"].tolist() == ["all clean", *np.repeat(names, 2), "focal"]
     assert table["threshold by"].iloc[-1] == "not run: a reason"
     assert not table.isna().any().any()
@@ -82,17 +76,25 @@ def test_a_headline_row_of_several_seeds_is_their_mean_and_is_compared_with_the_
     assert (row["seeds"], row["accuracy %"]) == (2, "50.0 [50.0, 50.0]")
     ap = [sk.average_precision_score(TEST_SET.labels, q, **WEIGHTS) for q in (PERFECT, WRONG, p)]
     assert row[GAP].startswith(f"{(ap[0] + ap[1]) / 2 - ap[2]:.3f} [")
-    alone = [tables_arms.headline_row(TEST_SET, [run], p)[GAP] for run in runs]
-    assert [cell.rpartition(": ")[2] for cell in alone] == ["above", "not clearly above"]
 
 
 def test_the_headline_has_the_published_numbers_beside_each_arm(arms):
     table = tables_arms.headline(arms, products.published())[0].set_index("setting")
     assert table.loc["ramp", ["seeds", "published accuracy %", "published F1"]].tolist() == [2, "94.9", "0.357"]
     assert table.loc["focal: not run: a reason", ["F1", "published F1"]].tolist() == ["-", "0.304"]
-    assert table.loc["ramp + referral, kept scans only", "F1"].startswith("1.000")
-    assert table.loc["ramp + referral, all scans, referred as unflagged", "F1"] < "1.000"
-    assert table.loc["histogram model", GAP] == "-"
+    outcome = arms.referrals.mean(arms.referrals.ways(YOUDEN, 0.25)["predictive entropy"])
+    about = "ramp, 25 % referred by predictive entropy"
+    assert table.loc[f"{about}: kept scans", "F1"].startswith(f"{outcome['f1_kept'][0]:.3f}")
+    assert table.loc[f"{about}: all scans, referred as unflagged", "F1"].startswith(f"{outcome['f1_all'][0]:.3f}")
+    assert table.loc["content model", GAP] == "-"
+    assert table.loc["histogram model", GAP].startswith("0.000")
+
+
+def test_the_answer_names_the_arm_of_the_highest_average_precision(arms):
+    claims = pd.DataFrame({"claim": [1, 1, 2], "verdict on the claim": ["undecided", "undecided", "supported"]})
+    text = tables_arms.answer(arms, claims)
+    assert "The highest is that of ramp." in text
+    assert text.endswith("Claim 1: undecided; Claim 2: supported.")
 
 
 def test_means_over_seeds():

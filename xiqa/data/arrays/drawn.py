@@ -19,16 +19,18 @@ KEPT = 128  # volumes in memory; half precision, so 1 GB at 256 x 256 x 64
 
 
 class DrawnSplit:
-    """The volumes of one split, float16 (count, X, Y, Z) z-scores, as an array that draws what is indexed.
+    """The volumes of one split, float16 (count, X, Y, Z), as an array that draws what is indexed.
 
-    ``spec`` is what is simulated, as the generator's ``write`` takes it; ``without``: the counterfactuals, scans
-    without their artifact.
+    ``spec`` is what is simulated, as the generator's ``write`` takes it; ``intensity`` the scale of the values
+    (:func:`xiqa.data.geometry.preprocess`); ``without``: the counterfactuals, scans without their artifact.
     """
 
     dtype = np.dtype(np.float16)
 
-    def __init__(self, spec: dict, split: str, volume_shape: Sequence[int], count: int, without: bool = False):
-        self.spec, self.split, self.without = spec, split, without
+    def __init__(
+        self, spec: dict, split: str, volume_shape: Sequence[int], count: int, intensity: str, without: bool = False
+    ):
+        self.spec, self.split, self.intensity, self.without = spec, split, intensity, without
         self.shape = (count, *(int(side) for side in volume_shape))
         self.seen: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
 
@@ -50,7 +52,7 @@ class DrawnSplit:
             from xiqa.data.geometry import as_volume, halved
 
             array, affine, _ = catalogue.generator("mri").scan_at(self.spec, self.split, row, self.without)
-            self.seen[row] = halved(as_volume(array, affine), self.shape[1:])
+            self.seen[row] = halved(as_volume(array, affine), self.shape[1:], self.intensity)
         self.seen.move_to_end(row)
         if len(self.seen) > KEPT:
             self.seen.popitem(last=False)
@@ -61,9 +63,9 @@ class DrawnVolumes(PreparedVolumes):
     """What ``prepare_drawn`` wrote into a folder: records, and volumes that are drawn when they are indexed."""
 
     def volumes(self, split: str, without: bool = False) -> DrawnSplit:
-        """Volumes of a split, float16 (N, X, Y, Z) z-scores; ``without``: their counterfactuals, without artifact."""
+        """Volumes of a split, float16 (N, X, Y, Z); ``without``: their counterfactuals, without artifact."""
         about = json.loads((self.folder / DRAWN).read_text())
-        return DrawnSplit(about["spec"], split, about["shape"], len(self._records[split]), without)
+        return DrawnSplit(about["spec"], split, about["shape"], len(self._records[split]), about["intensity"], without)
 
 
 def read_volumes(folder: str | Path) -> PreparedVolumes:

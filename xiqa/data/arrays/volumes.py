@@ -13,13 +13,7 @@ DRAWN = "drawn.json"
 
 
 class PreparedVolumes(PreparedFolder):
-    """What ``prepare_volumes`` wrote into a folder.
-
-    Attributes
-    ----------
-    shape : (X, Y, Z) of the volumes.
-    problems, notes : as in ``PreparedFolder``.
-    """
+    """What ``prepare_volumes`` wrote into a folder; ``shape`` is (X, Y, Z) of the volumes."""
 
     def __init__(self, folder: str | Path):
         text = ("split", "image", "path", "subject", "artifact_type", "contrast", "artifact")
@@ -27,7 +21,7 @@ class PreparedVolumes(PreparedFolder):
         self.shape = tuple(int(side) for side in self.volumes(SPLITS[0]).shape[1:])
 
     def volumes(self, split: str) -> np.memmap:
-        """Volumes of a split, float16 (N, X, Y, Z) z-scores, read from disk as they are indexed."""
+        """Volumes of a split, float16 (N, X, Y, Z), read from disk as they are indexed."""
         return np.load(self.folder / f"{split}.npy", mmap_mode="r")
 
     def records(self, split: str) -> pd.DataFrame:

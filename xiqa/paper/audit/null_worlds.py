@@ -58,7 +58,7 @@ def null_frames(folder: Path, prepared: Path, seed: int = 0) -> None:
     _describe(folder, parts, "patients bear the labels of other patients")
 
 
-def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
+def null_volumes(folder: Path, root: Path, prepared: Path, intensity: str) -> None:
     """Store function: the brain scans at severity 0; labels stay.
 
     Of training and validation it keeps the scans labelled artifact and twice as many clean ones, of test all, but of
@@ -71,18 +71,18 @@ def null_volumes(folder: Path, root: Path, prepared: Path) -> None:
         clean = np.flatnonzero(records["label"] == 0)[: MOST - len(artifacts)]
         few = clean if split == "test" else clean[: CLEAN_FOR_ONE * len(artifacts)]
         kept = np.sort(np.concatenate([artifacts, few]))
-        volumes = (_bare(data, root, split, records["path"][row], row) for row in kept)
+        volumes = (_bare(data, root, split, records["path"][row], row, intensity) for row in kept)
         _write(folder / f"{split}.npy", volumes, (len(kept), *data.shape), np.float16)
         parts.append(records.iloc[kept])
     _describe(folder, parts, "no scan bears an artifact")
 
 
-def _bare(data: PreparedVolumes, root: Path, split: str, path: str, row: int) -> NDArray[np.float16]:
+def _bare(data: PreparedVolumes, root: Path, split: str, path: str, row: int, intensity: str) -> NDArray[np.float16]:
     """A scan at severity 0: its counterfactual, or the scan itself where it bears no artifact."""
     if isinstance(data, drawn.DrawnVolumes):
         return data.volumes(split, without=True)[row]
     bare = catalogue.without("mri", root, split, path)
-    return data.volumes(split)[row] if bare is None else halved(load_volume(bare), data.shape)
+    return data.volumes(split)[row] if bare is None else halved(load_volume(bare), data.shape, intensity)
 
 
 def _write(path: Path, arrays: Iterable[NDArray], shape: tuple[int, ...], kind: type) -> None:

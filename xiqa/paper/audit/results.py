@@ -43,8 +43,11 @@ class Audit:
 def null_world(study: Study, dataset: str) -> Path:
     """Entry of the data set without the cause of its labels."""
     function = {"object_cxr": "null_films", "lvot": "null_frames", "mri": "null_volumes"}[dataset]
-    files = {} if dataset == "lvot" else {"unkeyed": {"root": study.data_sets[dataset].root}}
-    return study.store.path(f"{MODULE}.null_worlds.{function}", prepared=study.prepared(dataset), **files)
+    data = study.data_sets[dataset]
+    arguments = {} if dataset == "lvot" else {"unkeyed": {"root": data.root}}
+    if dataset in VOLUMES:
+        arguments["intensity"] = data.intensity
+    return study.store.path(f"{MODULE}.null_worlds.{function}", prepared=data.prepared, **arguments)
 
 
 def null_scores(study: Study, dataset: str) -> Path:

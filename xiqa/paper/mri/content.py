@@ -2,7 +2,7 @@
 
 They were chosen with the causes of artifacts in mind: brightness of the air and of the borders, ghosts beside the head,
 noise, sharpness, planes that differ from their neighbours, evenness and symmetry of the head, and smoothness of the
-spectrum along each axis. They are computed from the volume as networks see it.
+spectrum along each axis. They are computed from what networks see, on a linear scale of brightness.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from xiqa.data.arrays import drawn
+from xiqa.data.arrays.intensity import linear
 from xiqa.data.names import SPLITS
 
 MOST = (64, 64, 32)  # voxels; larger volumes are averaged in blocks first
@@ -33,28 +34,25 @@ AIR = (
 EVENNESS = ("head_spread", "head_tail", *(f"{part}_{axis}" for part in ("slope", "bend") for axis in "xyz"), "mirror")
 
 
-def volume_content(prepared: Path) -> pd.DataFrame:
-    """Store function: ``content`` of every scan; columns split, image, unit (subject), label and one a feature."""
+def volume_content(prepared: Path, intensity: str) -> pd.DataFrame:
+    """Store function: ``content`` of every scan; columns split, image, unit (subject), label and one a feature.
+
+    ``intensity`` : scale of the prepared volumes; the features are those of linear brightness.
+    """
     data, parts = drawn.read_volumes(prepared), []
     for split in SPLITS:
         records = data.records(split).rename(columns={"subject": "unit"})
         array = data.volumes(split)
-        rows = pd.DataFrame([content(array[row]) for row in range(len(records))])
+        rows = pd.DataFrame([content(linear(array[row], intensity)) for row in range(len(records))])
         parts.append(pd.concat([records[["split", "image", "unit", "label"]], rows], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 
 def content(volume: NDArray) -> dict[str, float]:
-    """Features of one volume.
+    """Features of one volume (X, Y, Z) of linear brightness in any unit, with padding of one value behind it.
 
-    Parameters
-    ----------
-    volume : (X, Y, Z), z-scores, zero where it was padded.
-
-    Returns
-    -------
     Finite numbers, the same names for every volume. Brightness is in units of that of the head (98th percentile) above
-    that of the air (5th), but for ``air_level``, a z-score.
+    that of the air (5th), but for ``air_level`` and ``range``.
     """
     cropped = unpadded(_reduced(np.asarray(volume, dtype=np.float32)))
     dark, bright = np.percentile(cropped.ravel()[::FEW], (DARK, BRIGHT))
@@ -71,8 +69,8 @@ def content(volume: NDArray) -> dict[str, float]:
 
 
 def unpadded(volume: NDArray) -> NDArray:
-    """The part that is no padding, which is exactly zero; a volume of nothing else stays."""
-    filled = volume != 0
+    """The part that is no padding: planes of one value, that of the last voxel; a volume of nothing else stays."""
+    filled = volume != volume[-1, -1, -1]
     for axis in range(3):
         there = np.flatnonzero(filled.any(axis=tuple(other for other in range(3) if other != axis)))
         if len(there):

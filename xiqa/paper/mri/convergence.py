@@ -19,11 +19,7 @@ def halvings(mc: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 def convergence_table(repeats: pd.DataFrame, samples: int, published: Mapping[str, Mapping]) -> pd.DataFrame:
     """Mean (sd) over halvings for every number of samples, beside the published cells.
 
-    Parameters
-    ----------
-    repeats : frame of :func:`halvings`.
-    samples : Monte Carlo samples of this profile; a row that needs more has the reason.
-    published : entries of ``published.toml``.
+    ``samples`` are those of this profile; a row that needs more has the reason.
     """
     rows = []
     for size in SIZES:

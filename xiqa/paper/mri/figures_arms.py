@@ -5,19 +5,19 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from xiqa import imbalance, metrics
 from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper.mri.arms import Arms
+from xiqa.paper.mri.colours import ARMS, GREYS
 from xiqa.recipes.kinds import VolumeClassifier
 
 ZOOM = 0.25  # false positive rate up to which ROC curves are shown again, larger
 PUBLISHED_RAMPS = ((5, 53), (20, 60), (100, 100), (200, 250))  # epochs of the ramp and of the training
 PUBLISHED_SIZES = (834, 20_879, 417)  # scans in the first and in the last epoch, artifacts among them
-RAMPS = ("baseline", "ramp_short", "ramp", "ramp_long")
+RAMPS = ("baseline", "ramp_short", "ramp_medium", "ramp")
 
 
 def training(
@@ -25,11 +25,8 @@ def training(
 ) -> tuple[Figure, pd.DataFrame, str]:
     """Training loss and validation average precision against gradient steps, a colour an arm, a line a training.
 
-    Parameters
-    ----------
-    histories : name of a training -> its history (steps, train_loss, val_ap, NaN where not validated ...).
-    recipes : name of a training -> its recipe.
-    prevalence : share of artifacts that validation is reweighted to.
+    Histories (steps, train_loss, val_ap, NaN where not validated) and recipes are by name of the training; validation
+    is reweighted to the prevalence.
     """
     parts = []
     for name, frame in histories.items():
@@ -49,11 +46,9 @@ def _draw_training(data: pd.DataFrame, prevalence: float) -> Figure:
     primed = data["start"] == "priming"
     first = data.loc[data["arm"] == "priming", "steps"].max()
     data = data.assign(steps=data["steps"] + np.where(primed, np.nan_to_num(first), 0))
-    arms = list(data["arm"].unique())
-    colours = dict(zip(arms, sns.color_palette("husl", len(arms)), strict=True))
     for ax, column in ((losses, "train_loss"), (precisions, "val_ap")):
         for (arm, _), part in data.dropna(subset=[column]).groupby(["arm", "recipe"], sort=False):
-            ax.plot(part["steps"], part[column], color=colours[arm], marker=".", linewidth=1, label=arm)
+            ax.plot(part["steps"], part[column], color=ARMS[arm], marker=".", linewidth=1, label=arm)
         ax.set(xlabel="gradient steps, those of the priming stage included")
     losses.set(ylabel="training loss")
     precisions.set(ylabel=f"validation average precision, {100 * prevalence:.0f} %")
@@ -68,11 +63,8 @@ def ramps(
 ) -> tuple[Figure, pd.DataFrame, str]:
     """Size and clean share of the training set against the epoch: at the published sizes, and as trained here.
 
-    Parameters
-    ----------
-    histories : name of a training -> its history (epoch, size, clean_share ...).
-    recipes : name of a training -> its recipe; the first training of each ramp and of the baseline is shown.
-    profile : name of the profile.
+    Histories (epoch, size, clean_share) and recipes are by name of the training; the first one of each ramp and of the
+    baseline is shown.
     """
     parts = []
     for ramp_epochs, epochs in PUBLISHED_RAMPS:
@@ -99,6 +91,7 @@ def _draw_ramps(data: pd.DataFrame) -> Figure:
         for name, part in data[data["study"] == study].groupby("ramp", sort=False):
             # A dot for each epoch: an arm of a single epoch is no line.
             dots = {"where": "post", "marker": ".", "markevery": max(1, len(part) // 12)}
+            dots |= {"color": ARMS.get(name)}
             above.step(part["epoch"], part["size"], label=name, **dots)
             below.step(part["epoch"], part["clean"], label=name, **dots)
         above.set(title=study, ylabel="scans in an epoch")
@@ -109,12 +102,12 @@ def _draw_ramps(data: pd.DataFrame) -> Figure:
 
 def curves(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
     """ROC and precision-recall curves of the first seed of every arm, and of two baselines, with their thresholds."""
-    shown = arms.first_seeds | {arm.name: arm for arm in (arms.baselines[0], arms.baselines[-1])}
+    shown = arms.first_seeds | {arm.name: arm for arm in arms.baselines}
     data = arm_curves(arms.test_set, {name: (arm.p, arm.theta) for name, arm in shown.items()})
     caption = (
         "ROC curves (the second panel enlarges their beginning) and precision against recall of every arm (first seed) "
-        f"and of two baselines without a neural network, dropout off; {arms.counts}. Stars: thresholds of highest "
-        "Youden's J on validation; dotted: a classifier without any information."
+        f"and of two baselines without a neural network, dropout off; {arms.referrals.counts}. Stars: thresholds of "
+        "highest Youden's J on validation; dotted: a classifier without any information."
     )
     return _draw_curves(data, arms.test_set.prevalence), data, caption
 
@@ -122,14 +115,8 @@ def curves(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
 def arm_curves(test_set: EnrichedTestSet, arms: Mapping[str, tuple[np.ndarray, float]]) -> pd.DataFrame:
     """ROC and precision-recall curves, reweighted to the prevalence, and the operating points on them.
 
-    Parameters
-    ----------
-    arms : name -> p(artifact) of the test scans and the threshold fixed on validation.
-
-    Returns
-    -------
-    DataFrame, tidy: arm, part (``roc``: x is the false, y the true positive rate; ``pr``: x is recall, y precision;
-    ``roc point`` and ``pr point``), x, y.
+    ``arms`` : name -> p(artifact) of the test scans and the threshold fixed on validation. Columns: arm, part (``roc``:
+    x is the false, y the true positive rate; ``pr``: x is recall, y precision; ``roc point``, ``pr point``), x, y.
     """
     labels, weight, parts = test_set.labels, test_set.weight, []
     for name, (p, theta) in arms.items():
@@ -146,7 +133,8 @@ def arm_curves(test_set: EnrichedTestSet, arms: Mapping[str, tuple[np.ndarray, f
 def _draw_curves(data: pd.DataFrame, prevalence: float) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(12.5, 4))
     arms = list(data["arm"].unique())
-    colours = dict(zip(arms, sns.color_palette("husl", len(arms)), strict=True))
+    greys = iter(GREYS)
+    colours = {arm: ARMS[arm] if arm in ARMS else next(greys) for arm in arms}
     for ax, kind in zip(axes, ("roc", "roc", "pr"), strict=True):
         for arm in arms:
             own = data[data["arm"] == arm]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from xiqa import recipes
-from xiqa.paper.data_sets import DataSet
 from xiqa.paper.study import Job, Study
 from xiqa.recipes import VolumeClassifier
 from xiqa.store.files import read_frame
@@ -20,30 +19,16 @@ RESULTS, ARMS, SUPPLEMENT = "06_mri_uncertainty", "07_imbalance_handling", "A3_m
 
 @dataclass(frozen=True, eq=False)
 class MriResults:
-    """Results of the MRI study. eq=False: comparing frames is ambiguous, so identity.
+    """Results of the MRI study. eq=False: comparing frames is ambiguous, so identity."""
 
-    Attributes
-    ----------
-    records : split -> records of the scans (label 1 = artifact, subject, artifact, contrast, rater_probability ...).
-    recipes : name of a training -> its recipe, in the order of the profile.
-    plain : (training, split) -> records with ``plain``, the probability of an artifact with dropout off.
-    answers : (sampled training, split) -> frame of :func:`xiqa.paper.mri.answers.answers`.
-    samples : (sampled training, "test") -> arrays of :func:`xiqa.paper.mri.sample.sample` by name (``mc`` (T, N, 2),
-        ``flips`` (8, N, 2) ...).
-    histories : name of a training -> its ``history.csv``.
-    features : "histograms", "content" -> features of every scan, for the baselines without a neural network.
-    missing : arm -> reason why the profile does not train it.
-    profile : name of the profile.
-    """
-
-    records: dict[str, pd.DataFrame]
-    recipes: dict[str, VolumeClassifier]
-    plain: dict[tuple[str, str], pd.DataFrame]
-    answers: dict[tuple[str, str], pd.DataFrame]
-    samples: dict[tuple[str, str], dict[str, np.ndarray]]
-    histories: dict[str, pd.DataFrame]
-    features: dict[str, pd.DataFrame]
-    missing: dict[str, str]
+    records: dict[str, pd.DataFrame]  # by split: label (1 = artifact), subject, artifact, contrast ...
+    recipes: dict[str, VolumeClassifier]  # by name of the training, in the order of the profile
+    plain: dict[tuple[str, str], pd.DataFrame]  # by (training, split): records with ``plain``, p with dropout off
+    answers: dict[tuple[str, str], pd.DataFrame]  # by (sampled training, split): see ``xiqa.paper.mri.answers``
+    samples: dict[tuple[str, str], dict[str, np.ndarray]]  # by (sampled training, "test"): ``mc`` (T, N, 2), ``flips``
+    histories: dict[str, pd.DataFrame]  # by training
+    features: dict[str, pd.DataFrame]  # "histograms", "content": of every scan
+    missing: dict[str, str]  # by arm: reason why the profile does not train it
     profile: str
 
     def runs(self, arm: str) -> list[str]:
@@ -57,8 +42,8 @@ class MriResults:
 
     @property
     def flip_network(self) -> str | None:
-        """The training with random flips, or None."""
-        return next(iter(self.runs("flips")), None)
+        """The training whose predictions of flipped scans are compared, or None."""
+        return next((name for name, split in self.samples if "flips" in self.samples[name, split]), None)
 
 
 def sampled(study: Study) -> list[str]:
@@ -66,23 +51,26 @@ def sampled(study: Study) -> list[str]:
     return [name for arm in recipes.SAMPLED for name in study.runs(arm)]
 
 
-def samples_entry(
-    study: Study, name: str, split: str, flips: bool | None = None, data_set: DataSet | None = None
-) -> Path:
+def flip_training(study: Study) -> str | None:
+    """The training whose predictions of flipped scans are compared: it was trained with random flips; or None."""
+    return next((name for name in (*study.runs("flips"), *study.runs("ramp")) if study.recipe(name).flip), None)
+
+
+def samples_entry(study: Study, name: str, split: str, flips: bool | None = None, prepared: Path | None = None) -> Path:
     """Entry of the Monte Carlo samples of a training on a split.
 
-    ``flips`` : in all eight orientations too; by default where the training has random flips. ``data_set`` : by default
-    that of the study.
+    ``flips`` : in all eight orientations too; by default for the first training with random flips. ``prepared`` : by
+    default the scans of the study.
     """
     recipe = study.recipe(name)
     return study.store.path(
         "xiqa.paper.mri.sample.sample",
         weights=study.train(name) / "weights.pt",
-        prepared=(data_set or study.data_sets["mri"]).prepared,
+        prepared=prepared or study.prepared("mri"),
         split=split,
         samples=study.profile.samples,
         seed=recipe.seed,
-        flips=recipe.flip if flips is None else flips,
+        flips=(prepared is None and name == flip_training(study)) if flips is None else flips,
         precision=recipe.precision,
     )
 
@@ -105,7 +93,8 @@ def histograms_entry(study: Study) -> Path:
 
 def content_entry(study: Study) -> Path:
     """Entry of the hand-made image features of every scan."""
-    return study.store.path("xiqa.paper.mri.content.volume_content", prepared=study.prepared("mri"))
+    data = study.data_sets["mri"]
+    return study.store.path("xiqa.paper.mri.content.volume_content", prepared=data.prepared, intensity=data.intensity)
 
 
 def jobs(study: Study) -> list[Job]:

@@ -4,49 +4,27 @@ A reader reviews the scans with the highest score first and removes the artifact
 labelled artifact. All shares are weighted to the prevalence of the field.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from xiqa import metrics, uncertainty
+from xiqa import metrics
 from xiqa.metrics.enriched import EnrichedTestSet
+from xiqa.paper.mri.referral import CLOSEST, FLIPS, HIGHEST, UNCERTAINTIES, Referrals
 
-HIGHEST_P, RANDOM, ORACLE = "highest p", "random order (expected)", "perfect order"
+RANDOM, ORACLE = "random order (expected)", "perfect order"
 BUDGETS = (0.02, 0.05, 0.10, 0.20, 0.30)  # shares of all scans, of the table
 FINE = np.linspace(0, 0.5, 501)  # of the area and of the figure
-COLUMNS = {
-    "mutual_information": "mutual information",
-    "predictive_entropy": "predictive entropy",
-    "variance": "variance",
-    "expected_entropy": "expected entropy",
-}
-FLIP_COLUMNS = {
-    "flip_probability": "p over flips",
-    "flip_mutual_information": "flip disagreement",
-    "both_probability": "p, samples in all flips",
-    "both_mutual_information": "disagreement, samples in all flips",
-}
 
 
 def remaining_values(test_set: EnrichedTestSet, score: np.ndarray, budgets: Iterable[float]) -> np.ndarray:
     """Share of the artifacts that are not reviewed, for the sample and for each replicate.
 
-    Every replicate orders its own scans. Tied scans are in random order, in expectation; a scan at the edge of the
-    budget counts in part.
-
-    Parameters
-    ----------
-    score : (N,), reviewed from the highest down; a scan without a score (NaN) is reviewed first.
-    budgets : B shares of all scans, weighted to the field, in [0, 1].
-
-    Returns
-    -------
-    (draws + 1, B), in [0, 1]; NaN in a replicate that lacks a class.
-
-    Raises
-    ------
-    ValueError : a budget outside [0, 1], or a score for another number of scans.
+    Scans are reviewed from the highest score (N,) down, those without a score (NaN) first; ``budgets`` are B shares of
+    all scans, weighted to the field, in [0, 1]. Every replicate orders its own scans, tied ones in random order (in
+    expectation); a scan at the edge of the budget counts in part. The result is (draws + 1, B), NaN in a replicate that
+    lacks a class. ValueError: a budget outside [0, 1], or a score for another number of scans.
     """
     score, budgets = np.asarray(score, dtype=float), np.asarray(list(budgets), dtype=float)
     if score.shape != test_set.labels.shape:
@@ -71,13 +49,10 @@ def _running(weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def remaining(test_set: EnrichedTestSet, score: np.ndarray, budgets: Iterable[float] = BUDGETS) -> pd.DataFrame:
-    """Artifacts that remain after review of the highest scores; see ``remaining_values``.
+    """Artifacts that remain after review of the highest scores (``remaining_values``), a row a budget.
 
-    Returns
-    -------
-    DataFrame, a row a budget: ``budget``, ``remaining`` (share of all artifacts), ``low``, ``high`` (95 %, bootstrap
-    over subjects), and the same as artifacts among 1,000 scans: ``per_1000``, ``per_1000_low``,
-    ``per_1000_high``.
+    Columns: ``budget``, ``remaining`` (share of all artifacts), ``low``, ``high`` (95 %, bootstrap over subjects), and
+    the same as artifacts among 1,000 scans: ``per_1000``, ``per_1000_low``, ``per_1000_high``.
     """
     budgets = [float(budget) for budget in budgets]
     values = remaining_values(test_set, score, budgets).T
@@ -87,33 +62,18 @@ def remaining(test_set: EnrichedTestSet, score: np.ndarray, budgets: Iterable[fl
     return table.join(thousand.set_axis(["per_1000", "per_1000_low", "per_1000_high"], axis=1))
 
 
-def orders(
-    test: pd.DataFrame, theta: float, flips: pd.DataFrame | None = None, members: Sequence[pd.DataFrame] = ()
-) -> dict[str, np.ndarray]:
-    """Scores by which scans can be ordered for review, the highest first.
+def orders(ways: Referrals) -> dict[str, np.ndarray]:
+    """Scores of the primary network by which scans can be ordered for review: name -> (N,), the highest first.
 
-    Parameters
-    ----------
-    test : predictions of one network (:func:`xiqa.paper.mri.answers.answers`).
-    theta : its threshold of p, fixed on validation.
-    flips : predictions, with the columns ``flip_...`` and ``both_...``, of the network trained with flips.
-    members : predictions of several trainings on the same scans; fewer than two are no ensemble.
-
-    Returns
-    -------
-    name -> score (N,). ``highest p`` is the mean over Monte Carlo samples; random and perfect order come last.
+    ``highest p`` is the mean over Monte Carlo samples; random and perfect order come last.
     """
-    p = test["probability"].to_numpy()
-    scores = {HIGHEST_P: p, "p closest to the threshold": -np.abs(p - theta)}
-    scores |= {name: test[column].to_numpy() for column, name in COLUMNS.items()}
-    if flips is not None:
-        scores |= {f"flip network: {name}": flips[column].to_numpy() for column, name in FLIP_COLUMNS.items()}
-    if len(members) > 1:
-        own = np.stack([frame["probability"].to_numpy() for frame in members])
-        parts, count = uncertainty.decompose(np.stack([1 - own, own], axis=-1)), len(own)
-        scores[f"ensemble of {count}: mean p"] = parts["probability"].to_numpy()
-        scores[f"ensemble of {count}: disagreement"] = parts["mutual_information"].to_numpy()
-    return scores | {RANDOM: np.zeros(len(p)), ORACLE: test["label"].to_numpy().astype(float)}
+    network = ways.first
+    p = network.test["probability"].to_numpy()
+    scores = {HIGHEST: p, CLOSEST: -np.abs(p - network.theta())}
+    scores |= {name: network.test[column].to_numpy() for column, name in UNCERTAINTIES.items()}
+    if ways.flipped is not None:
+        scores |= {name: ways.flipped.test[column].to_numpy() for column, name in FLIPS.items()}
+    return scores | {RANDOM: np.zeros(len(p)), ORACLE: network.test["label"].to_numpy().astype(float)}
 
 
 def area_values(test_set: EnrichedTestSet, score: np.ndarray, most: float = 0.5) -> np.ndarray:

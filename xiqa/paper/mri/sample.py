@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xiqa import models
+from xiqa import models, uncertainty
 from xiqa.data.arrays import drawn
 from xiqa.models.devices import device
-from xiqa.uncertainty.sampling import BATCH, FLIPS, flipped_samples, plain_and_samples, scan_seeds
+from xiqa.uncertainty.sampling import BATCH, plain_and_samples, scan_seeds
 
 
 def sample(
@@ -24,23 +24,18 @@ def sample(
 ) -> None:
     """Store function: Monte Carlo samples of one network on the volumes of a split.
 
-    Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2) and ``flips_mc.npy``
-    (8, T // 16, N, 2), Monte Carlo dropout in each orientation: softmax probabilities, float32; class 1 is the
-    artifact.
+    Writes ``plain.npy`` (N, 2), ``mc.npy`` (T, N, 2) and, with ``flips``, ``flips.npy`` (8, N, 2): softmax
+    probabilities, float32; class 1 is the artifact.
 
-    Parameters
-    ----------
-    weights : weights file of a training.
-    prepared : entry of :func:`xiqa.data.prepare_volumes.prepare_volumes`.
-    samples, seed : T, and the seed from which (with the scan's name) each scan's generator follows.
-    precision : "bf16" runs the network under autocast; "32" does not.
+    ``samples`` is T; each scan's generator follows from ``seed`` and the scan's name; the precision "bf16" runs the
+    network under autocast, "32" does not.
     """
     data, where = drawn.read_volumes(prepared), device()
     network = models.describe(weights)["network"]
     layout = {"memory_format": torch.channels_last_3d}  # the faster one on a CPU
     model = models.build(network, weights=weights, shape=data.shape).to(where, **layout).eval()
     volumes, seeds = data.volumes(split), scan_seeds(data.records(split)["image"], seed)
-    parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": [], "flips_mc": []}
+    parts: dict[str, list[Tensor]] = {"plain": [], "mc": [], "flips": []}
     with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16"):
         for start in range(0, len(volumes), BATCH):
             batch = torch.from_numpy(np.array(volumes[start : start + BATCH], dtype=np.float32))[:, None].to(where)
@@ -48,8 +43,7 @@ def sample(
             own = seeds[start : start + BATCH]
             outputs = dict(zip(("plain", "mc"), plain_and_samples(model, batch, samples, own), strict=True))
             if flips:
-                few = max(1, samples // (2 * len(FLIPS)))
-                outputs |= dict(zip(("flips", "flips_mc"), flipped_samples(model, batch, few, own), strict=True))
+                outputs["flips"] = uncertainty.flips(model, batch)
             for name, tensor in outputs.items():
                 parts[name].append(tensor)
     for name, tensors in parts.items():

@@ -5,27 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from xiqa import metrics
-from xiqa.metrics.enriched import EnrichedTestSet
+from xiqa import metrics, recipes
+from xiqa.metrics.enriched import EnrichedTestSet, Values
 from xiqa.paper.mri import convergence as samples_needed
 from xiqa.paper.mri import detection as detection_rows
 from xiqa.paper.mri import review as orders_of_review
-from xiqa.paper.mri.referral import ALEATORIC, Referral, Referrals
+from xiqa.paper.mri.referral import HIGHEST, NONE, THRESHOLDS, YOUDEN, Referral, Referrals
 from xiqa.paper.numbers import number, percent, percents
 
-ERRORS, ARTIFACTS = "AUROC of uncertainty for errors", "AUROC of uncertainty for artifacts"
+ERRORS = "AUROC of uncertainty for errors"
 REFERRED = {"retained": "retained %", "caught": "caught %", "referred": "referred %", "missed": "missed %"}
 
 
 def convergence(repeats: pd.DataFrame, samples: int, published: Mapping[str, Mapping]) -> tuple[pd.DataFrame, str]:
-    """ROC curve against the number of Monte Carlo samples.
-
-    Parameters
-    ----------
-    repeats : of :func:`xiqa.paper.mri.convergence.halvings`.
-    samples : Monte Carlo samples of this profile.
-    published : entries of ``published.toml``.
-    """
+    """ROC curve against the number of Monte Carlo samples: the table of :mod:`xiqa.paper.mri.convergence`."""
     caption = (
         f"AUC, and distance of the ROC curve to that of the other half of the {samples} Monte Carlo samples: mean (sd) "
         f"over {repeats['repeat'].nunique()} random halvings, which is Monte Carlo error only. Published: real data, "
@@ -34,78 +27,82 @@ def convergence(repeats: pd.DataFrame, samples: int, published: Mapping[str, Map
     return samples_needed.convergence_table(repeats, samples, published), caption
 
 
-def referral(
-    ways: Referrals, published: Mapping[str, Mapping], missing: Mapping[str, str], name: str
-) -> tuple[pd.DataFrame, str]:
-    """A row for each way of referral, beginning with the row that calls every scan clean.
-
-    ``missing`` : arm -> reason why it is not trained; ``name`` : of the training, for the caption.
-    """
-    table = referral_table(ways.test_set, [ways.none, *ways.ways, *ways.baselines])
-    if not ways.flipped:
-        reason = missing.get("flips", "no network was trained with flips")
-        row = pd.DataFrame([{"review by": ALEATORIC, "theta": f"not run: {reason}"}])
-        table = pd.concat([table, row]).fillna("-")
-    accuracy, f1, caught = (
-        published[f"mri_{part}"]["value"] for part in ("accuracy_referral", "f1_referral", "caught")
+def answer(ways: Referrals, published: Mapping[str, Mapping]) -> str:
+    """What referral does at Youden's threshold and the larger budget, in two sentences."""
+    share = max(recipes.REVIEW_SHARES)
+    before = ways.mean([network.keep_all() for network in ways.networks])
+    parts = []
+    for name in ("predictive entropy", "mutual information"):
+        after = ways.mean(ways.ways(YOUDEN, share)[name])
+        parts.append(
+            f"{number(after['f1_kept'])} by {name} ({percents(after['caught'])} % of the artifacts caught, "
+            f"{percents(after['missed'])} % missed)"
+        )
+    f1 = [published[f"mri_f1_{part}"]["value"] for part in ("ramp", "referral")]
+    return (
+        f"Referral of the {100 * share:.0f} % most uncertain scans changes F1 of the kept scans from "
+        f"{number(before['f1_kept'])} to {' and to '.join(parts)}. Published: from {f1[0]:.3f} to {f1[1]:.3f}."
     )
+
+
+def referral(ways: Referrals, published: Mapping[str, Mapping]) -> tuple[pd.DataFrame, str]:
+    """A row for each threshold, review budget and way of referral, after the row that calls every scan clean."""
+    nothing = np.zeros(len(ways.test_set.labels), bool)
+    rows = [_referral_row(ways, "-", "all clean", [Referral(nothing, ~nothing)])]
+    for rule in THRESHOLDS:
+        rows.append(_referral_row(ways, rule, NONE, [network.keep_all(rule) for network in ways.networks]))
+        for share in recipes.REVIEW_SHARES:
+            rows += [_referral_row(ways, rule, name, made, share) for name, made in ways.ways(rule, share).items()]
+    shares = {title: f"{100 * published[f'mri_{part}']['value']:.1f}" for part, title in REFERRED.items()}
+    accuracy, f1 = published["mri_accuracy_referral"]["value"], published["mri_f1_referral"]["value"]
+    kept = {"accuracy of kept %": f"{100 * accuracy:.1f}", "F1 of kept": f"{f1:.3f}"}
+    rows.append({"review by": "published: variance (shares on validation)"} | shares | kept)
     caption = (
-        f"Referral of uncertain scans, {name}: {ways.about}, 95 % intervals by bootstrap over subjects. Caught, "
-        "referred and missed are shares of all artifacts, DFFMR (reviewed or flagged) and UDM (missed) of all scans; "
-        f"baselines refer {100 * ways.budget:.1f} % of the scans. Published, kept scans: "
-        f"accuracy {100 * accuracy:.1f} %, F1 {f1:.3f}, and {100 * caught:.0f} % of the artifacts of validation caught."
+        f"Referral of uncertain scans by the networks of the ramp, means over {len(ways.networks)} seeds: "
+        f"{ways.counts}, 95 % intervals by bootstrap over subjects. Caught, referred and missed are shares of all "
+        "artifacts; review by p refers as many scans as predictive entropy does."
     )
-    return table, caption
+    return pd.DataFrame(rows).fillna("-"), caption
 
 
-def referral_table(test_set: EnrichedTestSet, ways: Sequence[Referral]) -> pd.DataFrame:
-    """Shares, quality of the kept scans and quality of the uncertainty of each way of referral.
+def _referral_row(ways: Referrals, rule: str, name: str, made: Sequence[Referral], share: float = 0) -> dict[str, str]:
+    """Shares, quality of the kept scans and quality of the uncertainty of one way, means over networks."""
+    values = ways.mean(made)
+    row = {"threshold": rule, "budget": f"{100 * share:.0f} %" if share else "-", "review by": name}
+    row |= {title: percents(values[part]) for part, title in REFERRED.items()}
+    row |= {"accuracy of kept %": percents(values["accuracy_kept"]), "F1 of kept": number(values["f1_kept"])}
+    row |= {"F1, referred as unflagged": number(values["f1_all"])}
+    qualities = [quality(ways.test_set, way) for way in made if way.uncertainty is not None]
+    if qualities:
+        errors = np.mean([each[ERRORS] for each in qualities], axis=0)
+        row |= {ERRORS: number(errors)}
+        row |= {area: f"{np.mean([each[area] for each in qualities]):.4f}" for area in ("AURC", "AUGRC")}
+    return row
 
-    AURC is the area under error rate against coverage, AUGRC under the share of all scans that is wrong and kept;
-    weighted to the field, ties averaged. A way without an uncertainty has neither.
+
+def quality(test_set: EnrichedTestSet, way: Referral) -> dict[str, Values | float]:
+    """AUROC of an uncertainty for wrong decisions (draws + 1,), AURC and AUGRC, weighted to the field, ties averaged.
+
+    AURC is the area under error rate against coverage, AUGRC under the share of all scans that is wrong and kept.
     """
-    nothing = np.zeros(len(test_set.labels), bool)
-    rows = []
-    for way in [Referral("all clean", np.inf, np.inf, nothing, ~nothing), *ways]:
-        values = test_set.refer(way.flagged, way.kept)
-        row = {"review by": way.name, "theta": _threshold(way.theta), "eta": _threshold(way.eta)}
-        row |= {title: percents(values[part]) for part, title in REFERRED.items()}
-        row |= {"accuracy of kept %": percents(values["accuracy_kept"]), "F1 of kept": number(values["f1_kept"])}
-        row |= {"F1, referred as unflagged": number(values["f1_all"])}
-        row |= {"DFFMR %": percents(values["dffmr"]), "UDM %": percents(values["udm"])}
-        rows.append(row | quality(test_set, way))
-    return pd.DataFrame(rows)
-
-
-def quality(test_set: EnrichedTestSet, way: Referral) -> dict[str, str]:
-    """AUROC of an uncertainty for wrong decisions and for artifacts, AURC and AUGRC; dashes without an uncertainty."""
-    if way.uncertainty is None:
-        return dict.fromkeys((ERRORS, ARTIFACTS, "AURC", "AUGRC"), "-")
     error = (way.flagged != (test_set.labels == 1)).astype(int)
     return {
-        ERRORS: number(metrics.ranking(error, way.uncertainty, test_set.weights)["auc"]),
-        ARTIFACTS: number(test_set.rank(way.uncertainty)["auc"]),
-        "AURC": f"{metrics.aurc(error, way.uncertainty, test_set.weight):.4f}",
-        "AUGRC": f"{metrics.augrc(error, way.uncertainty, test_set.weight):.4f}",
+        ERRORS: metrics.ranking(error, way.uncertainty, test_set.weights)["auc"],
+        "AURC": metrics.aurc(error, way.uncertainty, test_set.weight),
+        "AUGRC": metrics.augrc(error, way.uncertainty, test_set.weight),
     }
 
 
-def _threshold(value: float) -> str:
-    if np.isnan(value):
-        return "by share"
-    return "none" if np.isinf(value) else f"{value:.3g}"
-
-
 def review(
-    ways: Referrals, scores: Mapping[str, np.ndarray], name: str, budgets: Sequence[float] = orders_of_review.BUDGETS
+    ways: Referrals, scores: Mapping[str, np.ndarray], budgets: Sequence[float] = orders_of_review.BUDGETS
 ) -> tuple[pd.DataFrame, str]:
     """A row an order of review: artifacts that remain at each budget, the area, and its difference to the highest p.
 
     ``scores`` : of :func:`xiqa.paper.mri.review.orders`.
     """
     caption = (
-        f"Artifacts that remain after a reader has reviewed a share of all scans, in % of all artifacts, {name}: "
-        f"{ways.about}. 95 % intervals by bootstrap over subjects; differences are paired."
+        f"Artifacts that remain after a reader has reviewed a share of all scans, in % of all artifacts: first seed "
+        f"of the ramp, {ways.counts}. 95 % intervals by bootstrap over subjects; differences are paired."
     )
     return review_table(ways.test_set, scores, budgets), caption
 
@@ -113,32 +110,33 @@ def review(
 def review_table(test_set: EnrichedTestSet, scores: Mapping[str, np.ndarray], budgets: Sequence[float]) -> pd.DataFrame:
     """The table of :func:`review`."""
     areas = {name: orders_of_review.area_values(test_set, score) for name, score in scores.items()}
-    base, rows = areas[orders_of_review.HIGHEST_P], []
+    base, rows = areas[HIGHEST], []
     for name, score in scores.items():
         values = orders_of_review.remaining_values(test_set, score, budgets)
         row = {"order of review": name}
         row |= {f"remaining % after {100 * b:g} %": percents(v) for b, v in zip(budgets, values.T, strict=True)}
         row["mean remaining %, budgets to 50 %"] = percents(areas[name])
-        against = f"difference to {orders_of_review.HIGHEST_P}"
-        row[against] = "-" if name == orders_of_review.HIGHEST_P else percents(areas[name] - base)
+        against = f"difference to {HIGHEST}"
+        row[against] = "-" if name == HIGHEST else percents(areas[name] - base)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def detection(ways: Referrals, name: str) -> tuple[pd.DataFrame, str]:
+def detection(ways: Referrals) -> tuple[pd.DataFrame, str]:
     """Sensitivity and false alarms at the threshold of validation, by group."""
-    flagged = ways.test["probability"].to_numpy() >= ways.theta
+    flagged = ways.first.keep_all().flagged
     by = ("all", "family", "contrast", "rater")
     parts = {
-        "artifacts detected": detection_rows.detection(ways.test, flagged, by),
-        "clean scans flagged": detection_rows.false_alarms(ways.test, flagged),
+        "artifacts detected": detection_rows.detection(ways.first.test, flagged, by),
+        "clean scans flagged": detection_rows.false_alarms(ways.first.test, flagged),
     }
     rows = pd.concat([part.assign(of=title) for title, part in parts.items()], ignore_index=True)
     table = rows[["of", "by", "group", "scans", "subjects"]].assign(
         share=list(map(percent, rows["share"], rows["low"], rows["high"])), rater=list(map(percent, rows["rater"]))
     )
     caption = (
-        f"Share of the artifacts detected and of the clean scans flagged, threshold of validation (Youden), {name}. "
+        "Share of the artifacts detected and of the clean scans flagged, Youden's threshold of validation, "
+        "first seed of the ramp. "
         "Scans of the enriched test split, not reweighted; 95 % intervals over subjects (Wilson, clustered). Rater: "
         "probability that the simulated rater calls the scan an artifact."
     )

@@ -8,24 +8,42 @@ import pandas as pd
 from xiqa import metrics, recipes, uncertainty
 from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper.mri.arms import Arm, Arms
-from xiqa.paper.numbers import number, percents
+from xiqa.paper.mri.referral import YOUDEN
+from xiqa.paper.numbers import cell, number, percents
 
 CALIBRATION = {"Brier skill": "brier_skill", "log loss": "log_loss", "ECE (15 bins of p)": "ece"}
 DECISION = {"accuracy %": "accuracy", "balanced accuracy %": "balanced_accuracy", "sensitivity %": "sensitivity"}
 DECISION |= {"specificity %": "specificity", "PPV %": "precision", "NPV %": "npv"}
+REFERRED_BY = ("predictive entropy", "mutual information")
 INTERVALS = "95 % intervals by bootstrap over subjects leave out the variation between trainings"
 
 Run = tuple[np.ndarray, np.ndarray, np.ndarray | float]  # p(artifact), flagged, kept (1 for all), each (N,)
 
 
+def answer(arms: Arms, claims: pd.DataFrame) -> str:
+    """Which arm ranks the scans best, the arms of the first claim beside the content model, and the verdicts."""
+    values = {name.replace("_", " "): means(arms.test_set, trained) for name, trained in arms.trained.items()}
+    values |= {arm.name: means(arms.test_set, [arm]) for arm in arms.baselines[-1:]}
+    best = max(values, key=lambda name: values[name]["AP"][0])
+    shown = [name for name in ("baseline", "focal", "primed", "ramp", "content model") if name in values]
+    precisions = ", ".join(f"{name} {cell(values[name]['AP'])}" for name in shown)
+    verdicts = claims.drop_duplicates("claim").set_index("claim")["verdict on the claim"]
+    return (
+        f"Average precision at {100 * arms.test_set.prevalence:.0f} % artifacts, means over seeds: {precisions}. "
+        f"The highest is that of {best}.\n"
+        f"{'; '.join(f'Claim {claim}: {verdict}' for claim, verdict in verdicts.items())}."
+    )
+
+
 def experiments(arms: Arms) -> tuple[pd.DataFrame, str]:
     """A row for each arm, seed and threshold, after the row that calls every scan clean; then the missing arms."""
-    every = [*(arm for seeds in arms.trained.values() for arm in seeds), *arms.shifted, *arms.ensemble, *arms.baselines]
+    every = [*(arm for seeds in arms.trained.values() for arm in seeds), *arms.shifted, *arms.baselines]
     rows = [{"arm": "all clean", "seed": "-", "start": "-"} | all_clean(arms.test_set)]
     rows += [row for arm in every for row in experiment(arms.test_set, arm)]
     rows += [{"arm": arm, "threshold by": f"not run: {reason}"} for arm, reason in arms.missing.items()]
     caption = (
-        f"Every arm on the test split, dropout off, at two thresholds fixed on validation: {arms.counts}; {INTERVALS}. "
+        f"Every arm on the test split, dropout off, at two thresholds fixed on validation: "
+        f"{arms.referrals.counts}; {INTERVALS}. "
         "tp, fn, fp and tn count test scans and are not reweighted; Brier skill is relative to stating the prevalence "
         "for every scan. The last arms are no neural networks: logistic regression on the grey value histogram and 400 "
         "randomised trees on hand-made image features."
@@ -65,36 +83,33 @@ def decision_row(test_set: EnrichedTestSet, p: np.ndarray, flagged: np.ndarray, 
 
 def headline(arms: Arms, published: Mapping[str, Mapping]) -> tuple[pd.DataFrame, str]:
     """A row for each arm, beside the published accuracy and F1 (entries of ``published.toml``)."""
-    test_set, histogram = arms.test_set, arms.baselines[0]
+    test_set, content = arms.test_set, arms.baselines[-1]
 
-    def row(setting: str, key: str, runs: Sequence[Run], start: str = "-", baseline: Arm | None = histogram) -> dict:
-        cells = headline_row(test_set, runs, None if baseline is None else baseline.p)
+    def row(setting: str, key: str, runs: Sequence[Run], start: str = "-", compared: bool = True) -> dict:
+        cells = headline_row(test_set, runs, content.p if compared else None)
         return {"setting": setting, "start": start} | cells | printed(published, key)
 
     p = np.zeros(len(test_set.labels))
-    rows = [row("all clean", "all_clean", [(p, p > 0, 1.0)], baseline=None) | {"seeds": "-", "published F1": "0.000"}]
+    rows = [row("all clean", "all_clean", [(p, p > 0, 1.0)], compared=False) | {"seeds": "-", "published F1": "0.000"}]
     for name, trained in arms.trained.items():
         runs = [(arm.p, arm.flagged, 1.0) for arm in trained]
         rows.append(row(name.replace("_", " "), name, runs, trained[0].start))
     rows += [{"setting": f"{a}: not run: {reason}"} | printed(published, a) for a, reason in arms.missing.items()]
-    kept = [(p, way.flagged, way.kept) for p, way in arms.referred]
-    rows.append(row("ramp + referral, kept scans only", "referral", kept, "priming", None))
-    unflagged = [(p, way.flagged & way.kept, 1.0) for p, way in arms.referred]
-    rows.append(row("ramp + referral, all scans, referred as unflagged", "", unflagged, "priming"))
-    for arm in (*arms.ensemble, *arms.baselines):
-        baseline = None if arm is histogram else histogram
-        rows.append(row(arm.name, "", [(arm.p, arm.flagged, 1.0)], arm.start, baseline) | {"seeds": "-"})
-    outcomes = [test_set.refer(way.flagged, way.kept) for _, way in arms.referred]
-    shares = (
-        f"{part} {percents(np.mean([outcome[part] for outcome in outcomes], axis=0))} %"
-        for part in ("caught", "referred", "missed")
-    )
-    source = published["mri_f1_ramp"]["source"].removeprefix("P: ")
+    share, networks = max(recipes.REVIEW_SHARES), arms.referrals.networks
+    for name in REFERRED_BY:
+        ways = arms.referrals.ways(YOUDEN, share)[name]
+        pairs = [(n.test["probability"].to_numpy(), way) for n, way in zip(networks, ways, strict=True)]
+        about = f"ramp, {100 * share:.0f} % referred by {name}"
+        runs = [(p, way.flagged, way.kept) for p, way in pairs]
+        rows.append(row(f"{about}: kept scans", "referral", runs, "priming", compared=False))
+        runs = [(p, way.flagged & (way.kept == 1), 1.0) for p, way in pairs]
+        rows.append(row(f"{about}: all scans, referred as unflagged", "", runs, "priming"))
+    for arm in arms.baselines:
+        rows.append(row(arm.name, "", [(arm.p, arm.flagged, 1.0)], compared=arm is not content) | {"seeds": "-"})
     caption = (
-        f"Every arm on the test split (threshold by Youden's J on validation, means over seeds): {arms.counts}; "
-        f"{INTERVALS}. Referral by {arms.referred[0][1].name}, {100 * recipes.REVIEW_SHARE:.0f} % of validation; of "
-        f"all artifacts: {', '.join(shares)}. Published: other data ({source}); last column: "
-        "above if the lower bound of the paired difference is above 0."
+        "Every arm on the test split (threshold by Youden's J on validation, means over seeds): "
+        f"{arms.referrals.counts}; {INTERVALS}. Published numbers are of other data; last column: paired difference of "
+        "average precision to the content model."
     )
     return pd.DataFrame(rows, dtype=object).fillna("-"), caption
 
@@ -111,21 +126,20 @@ def headline_row(test_set: EnrichedTestSet, runs: Sequence[Run], baseline: np.nd
     ]
     cells = {"accuracy": percents, "f1": number, "mcc": number, "balanced_accuracy": percents}
     texts = {part: write(np.mean([values[part] for values in decided], axis=0)) for part, write in cells.items()}
-    precision = np.mean([values["ap"] for values in ranked], axis=0)
-    row = {"seeds": len(runs), "accuracy %": texts["accuracy"], "F1": texts["f1"], "AP": number(precision)}
-    row |= {"MCC": texts["mcc"], "balanced accuracy %": texts["balanced_accuracy"]}
+    area, precision = (np.mean([values[part] for values in ranked], axis=0) for part in ("auc", "ap"))
+    row = {"seeds": len(runs), "accuracy %": texts["accuracy"], "F1": texts["f1"], "AUC": number(area)}
+    row |= {"AP": number(precision), "MCC": texts["mcc"], "balanced accuracy %": texts["balanced_accuracy"]}
     if baseline is not None:
-        gap = precision - test_set.rank(baseline)["ap"]
-        verdict = "above" if metrics.estimate(gap)[1] > 0 else "not clearly above"
-        row["AP - AP of the histogram model"] = f"{number(gap)}: {verdict}"
+        row["AP - AP of the content model"] = number(precision - test_set.rank(baseline)["ap"])
     return row
 
 
 def means(test_set: EnrichedTestSet, trained: Sequence[Arm]) -> dict[str, tuple[float, float, float]]:
-    """F1 (Youden's threshold) and average precision ("AP") of an arm, means over seeds, with 95 % intervals."""
-    f1 = np.mean([test_set.decide(arm.flagged)["f1"] for arm in trained], axis=0)
-    ap = np.mean([test_set.rank(arm.p)["ap"] for arm in trained], axis=0)
-    return {"F1": metrics.estimate(f1), "AP": metrics.estimate(ap)}
+    """F1 (Youden's threshold), AUC and average precision of an arm, means over seeds, with 95 % intervals."""
+    ranked = [test_set.rank(arm.p) for arm in trained]
+    values = {"F1": [test_set.decide(arm.flagged)["f1"] for arm in trained]}
+    values |= {"AUC": [rank["auc"] for rank in ranked], "AP": [rank["ap"] for rank in ranked]}
+    return {name: metrics.estimate(np.mean(own, axis=0)) for name, own in values.items()}
 
 
 def printed(published: Mapping[str, Mapping], key: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="session")
 def prepared(root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
-    prepare_volumes(folder, root, SHAPE)
+    prepare_volumes(folder, root, SHAPE, "zscore")
     return folder
 
 

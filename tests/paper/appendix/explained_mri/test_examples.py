@@ -35,7 +35,7 @@ def explained(folder, tmp_path_factory, names, constant=False):
         torch.nn.init.zeros_(model.head[-1].weight)
     entry, paths = tmp_path_factory.mktemp("entry"), [f"{name}.nii.gz" for name in names]
     models.save(model, entry / "weights.pt")
-    examples.explain(entry, entry / "weights.pt", "vggnet3d", SHAPE, paths, folder)
+    examples.explain(entry, entry / "weights.pt", "vggnet3d", SHAPE, "log", paths, folder)
     return examples.read(entry, paths, folder)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 from xiqa.paper.appendix.mri_supplement import results
 from xiqa.paper.study import Study
 
@@ -6,11 +8,23 @@ def names(profile, mri=None):
     return [job.name for job in results.jobs(Study(profile, mri=mri))]
 
 
-def test_flips_are_sampled_of_the_ramp_where_no_network_was_trained_with_them():
-    ramp, flips, other = "sample:mri-vggnet3d-ramp-s0", "sample:mri-vggnet3d-flips-s0", "data:mri-other-scanner"
-    assert names("smoke") == ["range_test:mri", f"{ramp}-test-flips", other, f"{ramp}-other-scanner"]
-    assert names("quick") == ["range_test:mri", other, f"{ramp}-other-scanner", f"{flips}-other-scanner"]
+ABLATIONS = ["train:mri-zscore", "train:mri-vggnet3d"]
 
 
-def test_real_data_have_no_other_scanner(tmp_path):
-    assert names("quick", tmp_path) == ["range_test:mri"]
+def test_jobs_of_the_supplement():
+    assert names("smoke") == names("quick") == ["range_test:mri", *ABLATIONS, "sample:mri-foreign"]
+    assert names("paper") == ["range_test:mri", *ABLATIONS, "sample:mri-foreign"]
+
+
+def test_real_data_have_no_foreign_scans(tmp_path):
+    assert names("quick", tmp_path) == ["range_test:mri", *ABLATIONS]
+
+
+def test_an_ablation_changes_one_thing():
+    study = Study("quick", compute=False)
+    first = study.recipe(study.runs("priming")[0])
+    changes = {
+        name: {k for k, v in asdict(r).items() if v != asdict(first)[k]} for name, r in results.ablations(study).items()
+    }
+    assert changes == {"zscore": {"intensity"}, "vggnet3d": {"network"}}
+    assert results.described(first)[:3] == ("log", "vggnet3d_strided", 252_114)

@@ -65,15 +65,17 @@ def choose(test: pd.DataFrame, masks: pd.DataFrame) -> list[int]:
     return [int(row) for row in rows]
 
 
-def explain(folder: Path, weights: Path, network: str, shape: Sequence[int], paths: list[str], root: Path) -> None:
+def explain(
+    folder: Path, weights: Path, network: str, shape: Sequence[int], intensity: str, paths: list[str], root: Path
+) -> None:
     """Store function: maps of the class artifact in the voxels of the scans, ``0.npy``, ``1.npy`` ... float32.
 
-    ``shape`` is that of the network's input, ``paths`` lie below ``root``, the folder of the data set.
+    ``shape`` and ``intensity`` are those of the network's input, ``paths`` lie below ``root``, the data set's folder.
     """
     model = models.build(network, weights=weights, shape=shape).to(device()).eval()
     for number, path in enumerate(paths):
         volume = load_volume(root / path)
-        inputs = torch.from_numpy(preprocess(volume, shape))[None].to(device())
+        inputs = torch.from_numpy(preprocess(volume, shape, intensity))[None].to(device())
         heat = saliency.explain(model, inputs, [PRIMARY], target=1)[PRIMARY][0].cpu().numpy()
         np.save(folder / f"{number}.npy", geometry(volume, shape).map_to_scan(heat))
 

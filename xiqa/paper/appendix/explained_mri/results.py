@@ -24,20 +24,12 @@ SPLIT = "test"
 
 @dataclass(frozen=True, eq=False)  # comparing arrays is ambiguous, so identity
 class ExplainedMri:
-    """Scored maps of all networks and baselines, and the scans that are shown.
+    """Scored maps of all networks and baselines, and the scans that are shown."""
 
-    Attributes
-    ----------
-    maps : rows of ``observe`` and ``baselines`` (:mod:`xiqa.paper.appendix.explained_mri.observe`).
-    primary : name of the training whose maps are shown.
-    records : records of the scans that are shown, with ``probability``, the mean of the Monte Carlo samples.
-    examples : these scans with their maps, in the same order.
-    """
-
-    maps: pd.DataFrame
-    primary: str
-    records: pd.DataFrame
-    examples: list["Example"]
+    maps: pd.DataFrame  # rows of ``observe`` and ``baselines`` of this chapter's ``observe``
+    primary: str  # name of the training whose maps are shown
+    records: pd.DataFrame  # of the scans that are shown, with ``probability``, the mean of the Monte Carlo samples
+    examples: list["Example"]  # these scans with their maps, in the same order
 
 
 def masks(study: Study) -> Path:
@@ -77,7 +69,7 @@ def examples(study: Study) -> Path:
     """Entry of the maps of the scans that are shown."""
     name, paths, data = study.runs("ramp")[0], shown(study)["path"].to_list(), study.data_sets["mri"]
     arguments = {"weights": study.train(name) / "weights.pt", "network": study.recipe(name).network}
-    arguments |= {"shape": list(data.shape), "paths": paths, "data": data.fingerprint}
+    arguments |= {"shape": list(data.shape), "intensity": data.intensity, "paths": paths, "data": data.fingerprint}
     return study.store.path(f"{MODULE}.examples.explain", unkeyed={"root": partial(_root, study, paths)}, **arguments)
 
 

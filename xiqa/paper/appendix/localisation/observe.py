@@ -53,19 +53,12 @@ def localise(
 ) -> pd.DataFrame:
     """Store function: explain the predicted class on the images that have an object, and measure localisation.
 
-    Parameters
-    ----------
-    network : a trained network; its seed is also that of the random maps.
-    truths : entry of ``write_truths`` for the same split; ValueError if it holds other images.
-    thresholds : entry of `iou_thresholds`; a method without a threshold has no IoU.
-    rule : hits and distractors are those of smoothed maps; all else is measured on the maps as they are.
-    perturbed : method -> number of units of which the first image gets insertion and deletion, with a blurred baseline.
-    batch : images explained together; fixed, so that numbers repeat.
-    methods : saliency methods and baselines; None for all of them.
+    ``truths`` is the entry of ``write_truths`` for the same split (ValueError otherwise), ``thresholds`` that of
+    `iou_thresholds` (a method without a threshold has no IoU). Hits and distractors are those of maps smoothed by
+    ``rule``, all else is measured on the maps as they are. ``perturbed`` : method -> number of units of which the first
+    image gets insertion and deletion, with a blurred baseline. ``batch`` is fixed, so that numbers repeat.
 
-    Returns
-    -------
-    DataFrame, a row an image and method: image, unit, probability (of the positive class), predicted, method, those of
+    A row an image and method: image, unit, probability (of the positive class), predicted, method, those of
     `measures`, insertion, deletion (areas), network, seed, split; NaN for a measure that is not computed.
     """
     explainer = Explainer(prepared, network, methods or [*tabulated(), *BASELINES], rule.tolerance)

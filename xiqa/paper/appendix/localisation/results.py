@@ -22,22 +22,13 @@ DETECTED = "object_cxr"  # the data set of the challenge that FROC comes from
 
 @dataclass(frozen=True, eq=False)  # comparing frames is ambiguous, so identity
 class Localisation:
-    """Measures of localisation of the primary networks, by the label of their data set ("Object-CXR", "LVOT").
+    """Measures of localisation of the primary networks, by the label of their data set ("Object-CXR", "LVOT")."""
 
-    Attributes
-    ----------
-    networks : names of the networks.
-    rows : frames of :func:`xiqa.paper.appendix.localisation.observe.localise`, of one or several seeds.
-    froc : frames of :func:`xiqa.paper.appendix.localisation.detection.froc_scores`, of the first seed.
-    perturbed : number of units with insertion and deletion, first seed only.
-    missing : reason why nothing is measured in this run.
-    """
-
-    networks: dict[str, str]
-    rows: dict[str, pd.DataFrame]
-    froc: dict[str, pd.DataFrame]
-    perturbed: int
-    missing: dict[str, str]
+    networks: dict[str, str]  # by data set
+    rows: dict[str, pd.DataFrame]  # frames of ``observe.localise``, of one or several seeds
+    froc: dict[str, pd.DataFrame]  # frames of ``detection.froc_scores``, of the first seed
+    perturbed: int  # units with insertion and deletion, first seed only
+    missing: dict[str, str]  # reason why nothing is measured in this run
 
 
 def localised(study: Study, dataset: str, seed: int) -> Path:

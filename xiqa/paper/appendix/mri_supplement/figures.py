@@ -12,30 +12,31 @@ from sklearn.metrics import roc_curve
 from xiqa import metrics, recipes, uncertainty
 from xiqa.metrics.enriched import EnrichedTestSet
 from xiqa.paper.mri.arms import Arms
-from xiqa.paper.mri.referral import Referral
+from xiqa.paper.mri.referral import Network
 
-REVIEWED = f"{100 * recipes.REVIEW_SHARE:.0f} % of validation"
+SHARE = max(recipes.REVIEW_SHARES)
+REVIEWED = f"{100 * SHARE:.0f} % of validation"
 ZOOM = 0.25  # false positive rate up to which ROC curves are shown again, larger
 
 
 def learning_rate(range_test: pd.DataFrame, rates: tuple[float, float]) -> tuple[Figure, pd.DataFrame, str]:
-    """Loss of a learning-rate range test (learning_rate, loss, smoothed), with the range of the recipes' cycle."""
+    """Loss of a learning-rate range test (learning_rate, loss, smoothed), with the range of the recipes' rates."""
     figure, ax = plt.subplots(figsize=(5.5, 3.4))
     ax.plot(range_test["learning_rate"], range_test["loss"], color="0.75", linewidth=0.8, label="every step")
     ax.plot(range_test["learning_rate"], range_test["smoothed"], label="smoothed")
-    ax.axvspan(*rates, color="C2", alpha=0.15, label="cycle of the recipes")
+    ax.axvspan(*rates, color="C2", alpha=0.15, label="rates of the recipes")
     ax.set(xscale="log", xlabel="learning rate", ylabel="training loss", xlim=(1e-7, None))
     ax.legend()
     caption = (
         "Learning-rate range test: training loss of the MRI network on the priming set against a rate that grows over "
-        f"{len(range_test)} gradient steps; green: range of the recipes' triangular cycle."
+        f"{len(range_test)} gradient steps; green: range of the recipes' rates."
     )
     return figure, range_test, caption
 
 
 def confusion(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
     """A confusion matrix of the test scans for each arm (first seed), and for the scans that referral keeps."""
-    labels, way = arms.test_set.labels, arms.referred[0][1]
+    labels, way = arms.test_set.labels, arms.referrals.first.by_uncertainty("mutual_information", SHARE)
     decisions = {"all clean": (labels, np.zeros(len(labels), bool))}
     decisions |= {name: (labels, arm.flagged) for name, arm in arms.first_seeds.items()}
     decisions["ramp, kept after referral"] = labels[way.kept], way.flagged[way.kept]
@@ -44,8 +45,8 @@ def confusion(arms: Arms) -> tuple[Figure, pd.DataFrame, str]:
     data = pd.DataFrame([{"setting": name} | {cell: int(n[cell]) for cell in cells} for name, n in counts.items()])
     caption = (
         "Confusion matrices of the enriched test split (scans, not reweighted), first seed of each arm, dropout off, "
-        f"threshold by Youden's J on validation: {arms.counts.rpartition(',')[0]}. Shade: share of the true class; the "
-        f"last matrix has the {int(way.kept.sum())} scans that referral keeps."
+        f"threshold by Youden's J on validation: {arms.referrals.counts.rpartition(',')[0]}. Shade: share of the true "
+        f"class; the last matrix has the {int(way.kept.sum())} scans that referral keeps."
     )
     return _draw_confusion(data), data, caption
 
@@ -122,16 +123,14 @@ def _draw_roc(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def udm_dffmr(
-    test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame, way: Referral, published: Mapping[str, Mapping]
-) -> tuple[Figure, pd.DataFrame, str]:
+def udm_dffmr(network: Network, published: Mapping[str, Mapping]) -> tuple[Figure, pd.DataFrame, str]:
     """Unusable scans missed (UDM) against scans flagged for manual review (DFFMR), both in % of all scans.
 
-    ``val`` and ``test`` are the answers on the scans, ``way`` the referral by mutual information with its thresholds of
-    validation. Of the published entries those of UK Biobank are drawn.
+    Of the published entries those of UK Biobank are drawn.
     """
-    data, points = flag_curves(test_set, val, test), {}
-    for name, kept in (("no referral", np.ones(len(test), bool)), (REVIEWED, way.kept)):
+    test_set, way = network.test_set, network.by_uncertainty("mutual_information", SHARE)
+    data, points = flag_curves(test_set, network.val, network.test), {}
+    for name, kept in (("no referral", np.ones(len(way.kept), bool)), (REVIEWED, way.kept)):
         outcome = test_set.refer(way.flagged, kept)
         points[f"theta of validation, {name}"] = tuple(100 * outcome[part][0] for part in ("dffmr", "udm"))
     biobank = tuple(100 * published[f"biobank_{part}"]["value"] for part in ("dffmr", "udm"))
@@ -139,8 +138,8 @@ def udm_dffmr(
     caption = (
         "Unusable scans missed against scans flagged for manual review, both in % of all scans reweighted to "
         f"{prevalence} artifacts, over theta, for several eta of the mutual information (rescaled on validation); "
-        f"{int(test_set.labels.sum())} artifacts among {len(test)} test scans, no intervals. Calling every scan clean "
-        f"misses {prevalence}; dashed: UK Biobank, as drawn in the figures of the paper."
+        f"{int(test_set.labels.sum())} artifacts among {len(way.kept)} test scans, no intervals. Calling every scan "
+        f"clean misses {prevalence}; dashed: UK Biobank, as drawn in the figures of the paper."
     )
     return _draw_flags(data, points, biobank), data, caption
 
@@ -152,7 +151,7 @@ def flag_curves(test_set: EnrichedTestSet, val: pd.DataFrame, test: pd.DataFrame
         uncertainty.rescale(part["mutual_information"], val["mutual_information"]) for part in (val, test)
     )
     weights = metrics.prevalence_weights(val["label"], test_set.prevalence)
-    etas = {"no referral": np.inf, REVIEWED: uncertainty.eta_for_review(validation, weights, recipes.REVIEW_SHARE)}
+    etas = {"no referral": np.inf, REVIEWED: uncertainty.eta_for_review(validation, weights, SHARE)}
     etas |= {f"eta {eta:g}": eta for eta in uncertainty.ETAS[1:]}
     rows = []
     for name, eta in etas.items():

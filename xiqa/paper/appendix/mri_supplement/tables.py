@@ -1,4 +1,4 @@
-"""Table of the shift to another scanner: whether an uncertainty is higher on its scans than on the usual ones."""
+"""Tables: whether an uncertainty is higher on foreign scans, and the input and network of the study against others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,81 +6,70 @@ import numpy as np
 import pandas as pd
 
 from xiqa import metrics
-from xiqa.metrics.enriched import Values
-from xiqa.paper.numbers import cell, percent
+from xiqa.metrics.enriched import EnrichedTestSet, Values
+from xiqa.paper.numbers import cell, number
 
-CONTROL = "p(artifact)"
-COLUMNS = {"expected entropy": "expected_entropy", "mutual information": "mutual_information", CONTROL: "probability"}
-FLIPS = "flip disagreement (network trained with flips)"
-TITLES = {"clean": "among clean scans", "artifact": "among artifacts", "both": "mean of both"}
+ENTROPY, INFORMATION = "predictive entropy", "mutual information"
+COLUMNS = {ENTROPY: "predictive_entropy", INFORMATION: "mutual_information", "p(artifact)": "probability"}
 
 
-def shift(sets: Sequence[tuple[pd.DataFrame, pd.DataFrame]], name: str) -> tuple[pd.DataFrame, str]:
-    """AUROC of each uncertainty for scans of the other scanner against the usual ones, and its gap to the control.
+def shift(usual: pd.DataFrame, others: Mapping[str, pd.DataFrame], name: str) -> tuple[pd.DataFrame, str]:
+    """AUROC of each uncertainty of the network ``name`` for clean foreign scans against the usual clean ones.
 
-    ``sets`` are the answers on the usual and on the other scans of the network ``name`` and, if there is one, of a
-    network trained with flips; empty where there is no other scanner's set.
+    ``usual`` and ``others`` are answers on the usual test scans and on each kind of foreign ones; none on real data.
     """
-    if not sets:
-        reason = "there is no set of another scanner for real data"
-        return pd.DataFrame([{"uncertainty": f"not run: {reason}"}]), f"Shift to another scanner, not run: {reason}."
-    usual, other = sets[0]
-    compared = {title: (usual, other, column) for title, column in COLUMNS.items()}
-    if len(sets) > 1:
-        compared[FLIPS] = (*sets[1], "flip_mutual_information")
-    sizes = [(int((f["label"] == 0).sum()), int(f["label"].sum()), f["subject"].nunique()) for f in (other, usual)]
-    scans = " against ".join("{} clean scans and {} artifacts of {} subjects".format(*size) for size in sizes)
-    areas = [percent(*metrics.auc(f["label"], f["probability"], f["subject"])) for f in (usual, other)]
-    caption = (
-        f"AUROC of each uncertainty for scans of another scanner against the usual scans at equal label, {name}: "
-        f"{scans}; 0.5 is no shift, 95 % intervals over subjects. Differences to p(artifact), the control, are paired. "
-        f"AUC of p for artifacts, %: {areas[0]} on the usual scanner, {areas[1]} on the other."
-    )
-    return shift_table(compared), caption
-
-
-def shift_table(compared: Mapping[str, tuple[pd.DataFrame, pd.DataFrame, str]], draws: int = 2000) -> pd.DataFrame:
-    """``rises`` for several uncertainties, and the paired differences to the control, p(artifact).
-
-    ``compared`` is name -> answers on the usual scans, on the other ones, and the column to compare; p(artifact) is the
-    control of the names with the same answers. Names may come from different networks, on the same scans. A cell is an
-    AUROC with its 95 % interval, a dash where a set lacks the label.
-    """
-    rows, areas = [], {}
-    for name, arguments in compared.items():
-        estimates, areas[name] = rises(*arguments, draws)
-        rows.append({"uncertainty": name} | {TITLES[label]: cell(values) for label, values in estimates.items()})
-    for name in [n for n in compared if n != CONTROL and compared[n][0] is compared[CONTROL][0]]:
-        gaps = {TITLES[k]: cell(metrics.estimate(areas[name][k] - areas[CONTROL][k])) for k in TITLES}
-        rows.append({"uncertainty": f"{name} - {CONTROL}"} | gaps)
-    return pd.DataFrame(rows)
-
-
-def rises(
-    usual: pd.DataFrame, other: pd.DataFrame, column: str, draws: int = 2000
-) -> tuple[dict[str, tuple[float, float, float]], dict[str, Values]]:
-    """Whether an uncertainty is higher on another set: AUROC of its scans against the usual ones, at equal label.
-
-    0.5: no; 1: every scan of the other set is above all usual ones. At equal label, since the other set may hold more
-    artifacts. Subjects of the same name in the two sets are taken for different people.
-
-    Returns
-    -------
-    estimates : "clean", "artifact" and "both" (the mean of the two) -> AUROC and its 95 % interval (over subjects, of
-        clustered data; of the mean by bootstrap). NaN where a set lacks a label.
-    areas : the AUROC of the sample and of each bootstrap replicate, (draws + 1,).
-    """
-    others = other.assign(other=1, subject="other " + other["subject"].astype(str))
-    scans = pd.concat([usual.assign(other=0), others], ignore_index=True)
-    counts = metrics.resample(scans["subject"], scans["label"], draws)
-    estimates, areas = {}, {}
-    for label, name in enumerate(("clean", "artifact")):
-        own = (scans["label"] == label).to_numpy()
-        moved, values = scans["other"].to_numpy()[own] == 1, scans[column].to_numpy()[own]
-        estimates[name] = metrics.auc(moved, values, scans["subject"][own])
-        both_sets = moved.any() and not moved.all()
-        areas[name] = (
-            metrics.ranking(moved, values, counts[:, own])["auc"] if both_sets else np.full(len(counts), np.nan)
+    if not others:
+        reason = "there are no foreign scans for real data"
+        return pd.DataFrame([{"scans": f"not run: {reason}"}]), f"Foreign scans, not run: {reason}."
+    clean = usual[usual["label"] == 0]
+    rows = []
+    for kind, answers in others.items():
+        foreign = answers[answers["label"] == 0]
+        areas = {title: rises(clean, foreign, column) for title, column in COLUMNS.items()}
+        gap = areas[INFORMATION] - areas[ENTROPY]
+        rows.append(
+            {"scans": kind, "n": len(foreign)}
+            | {title: number(area) for title, area in areas.items()}
+            | {f"{INFORMATION} - {ENTROPY}": number(gap)}
         )
-    areas["both"] = np.mean(list(areas.values()), axis=0)
-    return estimates | {"both": metrics.estimate(areas["both"])}, areas
+    caption = (
+        f"AUROC of each uncertainty for clean foreign scans against the {len(clean)} usual clean test scans, {name}; "
+        "0.5 is no difference, 1 is a higher value on every foreign scan. 95 % intervals by bootstrap over subjects; "
+        "the last column is paired."
+    )
+    return pd.DataFrame(rows), caption
+
+
+def rises(usual: pd.DataFrame, foreign: pd.DataFrame, column: str, draws: int = 2000, seed: int = 0) -> Values:
+    """AUROC (draws + 1,) of a column for foreign scans against usual ones, and its replicates over subjects.
+
+    Subjects of the same name in the two sets are taken for different people.
+    """
+    subjects = [f"usual {name}" for name in usual["subject"]] + [f"foreign {name}" for name in foreign["subject"]]
+    other = np.arange(len(subjects)) >= len(usual)
+    counts = metrics.resample(subjects, other, draws, seed)
+    values = np.concatenate([usual[column], foreign[column]])
+    return metrics.ranking(other, values, counts)["auc"]
+
+
+def inputs(
+    records: pd.DataFrame, scores: Mapping[str, np.ndarray], about: Mapping[str, Sequence], prevalence: float
+) -> tuple[pd.DataFrame, str]:
+    """A row for each input and network: AUC and average precision on the test scans after the same steps.
+
+    ``scores`` : name -> score (N,) of an artifact; ``about`` : name -> intensity scale, network, parameters and the
+    billions of multiplications of one scan.
+    """
+    test_set = EnrichedTestSet(records, prevalence)
+    rows = []
+    for name, score in scores.items():
+        intensity, network, parameters, cost = about[name]
+        row = {"intensity": intensity, "network": network, "parameters": parameters, "GMAC a scan": f"{cost:.2f}"}
+        ranked = {title: metrics.estimate(test_set.rank(score)[title.lower()]) for title in ("AUC", "AP")}
+        rows.append(row | {title: cell(values) for title, values in ranked.items()})
+    caption = (
+        f"The priming stage with another input or network, the same steps and seed: {len(records)} test scans, "
+        f"reweighted to {100 * prevalence:.0f} %. 95 % intervals by bootstrap over subjects; GMAC: billions of "
+        "multiplications of one prediction."
+    )
+    return pd.DataFrame(rows), caption
