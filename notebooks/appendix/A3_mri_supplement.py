@@ -17,7 +17,7 @@
 #
 # | makes | needs | takes |
 # |---|---|---|
-# | `table_mri_shift`, `table_mri_inputs`, `fig_mri_roc`, `fig_mri_flips`, `fig_mri_udm_dffmr`, `fig_mri_confusion`, `fig_mri_learning_rate` | notebooks 2, 6 and 7 | ten minutes |
+# | `table_mri_shift`, `table_mri_inputs`, `fig_mri_roc`, `fig_mri_flips`, `fig_mri_udm_dffmr`, `fig_mri_confusion`, `fig_mri_learning_rate` | notebooks 2, 6 and 7 | a quarter of an hour |
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or paper

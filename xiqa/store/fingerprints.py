@@ -124,6 +124,7 @@ def _file(module: str) -> Path | None:
     return next((path for path in (base / "__init__.py", base.with_name(base.name + ".py")) if path.is_file()), None)
 
 
+@functools.cache  # the code does not change while a run plans
 def _imports(module: str) -> list[str]:
     path = _file(module)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]

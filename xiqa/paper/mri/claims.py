@@ -1,8 +1,7 @@
 """The four claims of the MRI study: differences for these networks, and for new trainings.
 
-Statement A is about the networks that were trained: a paired bootstrap over subjects of the mean over seeds. It decides
-the verdict. Statement B is about new trainings: a t interval over seeds, and how many seeds would be needed to exclude
-0. F1 and average precision are no means over scans, so A has percentile intervals.
+The first is a paired bootstrap over subjects of the mean over seeds (percentile intervals) and decides the verdict. The
+second is a t interval over seeds, with the number of seeds that would be needed to exclude 0.
 """
 
 from collections.abc import Mapping, Sequence

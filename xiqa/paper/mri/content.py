@@ -1,8 +1,6 @@
 """Hand-made features of a brain volume, for a baseline without a neural network.
 
-They were chosen with the causes of artifacts in mind: brightness of the air and of the borders, ghosts beside the head,
-noise, sharpness, planes that differ from their neighbours, evenness and symmetry of the head, and smoothness of the
-spectrum along each axis. They are computed from what networks see, on a linear scale of brightness.
+They were chosen with the causes of artifacts in mind, and are computed from what networks see, on a linear scale.
 """
 
 from pathlib import Path

@@ -33,9 +33,8 @@ def detection(
 ) -> pd.DataFrame:
     """Share of the artifacts that are detected, by family and other groups.
 
-    Families differ in how visible their artifacts are, so each row has the mean of the rater's probability. Columns:
-    ``by``, ``group``, ``scans``, ``subjects``, ``flagged`` (scans), ``share`` (sensitivity), ``low``, ``high`` (95 %,
-    clustered Wilson over subjects), ``rater``. Groups without an artifact are absent.
+    Columns: ``by``, ``group``, ``scans``, ``subjects``, ``flagged`` (scans), ``share`` (sensitivity), ``low``, ``high``
+    (95 %, clustered Wilson), ``rater`` (mean probability). Groups without an artifact are absent.
     """
     return _shares(grouped(test), flagged, test["label"] == 1, by)
 

@@ -1,7 +1,6 @@
 """Artifacts that remain in the whole data set after a reader has reviewed a share of the scans, by order of review.
 
-A reader reviews the scans with the highest score first and removes the artifacts. The reader is assumed to detect every
-labelled artifact. All shares are weighted to the prevalence of the field.
+A reader reviews the highest scores first and detects every labelled artifact. Shares are weighted to the field.
 """
 
 from collections.abc import Iterable, Mapping

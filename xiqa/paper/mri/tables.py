@@ -18,7 +18,7 @@ REFERRED = {"retained": "retained %", "caught": "caught %", "referred": "referre
 
 
 def convergence(repeats: pd.DataFrame, samples: int, published: Mapping[str, Mapping]) -> tuple[pd.DataFrame, str]:
-    """ROC curve against the number of Monte Carlo samples: the table of :mod:`xiqa.paper.mri.convergence`."""
+    """ROC curve against the number of Monte Carlo samples."""
     caption = (
         f"AUC, and distance of the ROC curve to that of the other half of the {samples} Monte Carlo samples: mean (sd) "
         f"over {repeats['repeat'].nunique()} random halvings, which is Monte Carlo error only. Published: real data, "

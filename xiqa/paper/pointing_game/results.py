@@ -9,7 +9,6 @@ import pandas as pd
 
 from xiqa import metrics, recipes
 from xiqa.paper.arguments import Images, Network, Rule
-from xiqa.paper.pointing_game import scores
 from xiqa.paper.pointing_game.programs import ALONE
 from xiqa.paper.study import Job, Study
 from xiqa.store.files import read_frame
@@ -97,6 +96,8 @@ class PointingGame:
     @property
     def chance(self) -> float:
         """Mean share of the picture that counts as a hit."""
+        from xiqa.paper.pointing_game import scores  # loads scipy, which a plan of jobs does not need
+
         return float(scores.baseline_scores(self.baselines).loc["chance", "mean"])
 
     @property
@@ -111,6 +112,8 @@ class PointingGame:
     def by_program(self, variant: str) -> dict[str, pd.DataFrame]:
         """Rows by state, and of the second network, by a published program or with one defect."""
         frames = self.states | {"second": self.second}
+        from xiqa.paper.pointing_game import scores
+
         return {name: scores.with_variant(frames[name], rows, variant) for name, rows in self.published.items()}
 
 
@@ -125,6 +128,8 @@ def best_normgrad(study: Study, dataset: str, otherwise: str | None = None) -> s
     """The NormGrad variant of the highest smoothed score on validation, or ``otherwise`` without masks there."""
     if not study.data(dataset).has_truth("val"):
         return otherwise
+    from xiqa.paper.pointing_game import scores
+
     return scores.best_on_validation(observations(study, trained(study, dataset, split="val")))
 
 
