@@ -1,4 +1,4 @@
-"""Every choice of an experiment, once, with its source: what is trained, on what, and how it is judged.
+"""Every choice of an experiment, once, with its source: trainings, data and evaluation.
 
 Sources: P the papers, C the authors' code, O ours. A recipe enters fingerprints by its values, so editing one recipe,
 or adding another, repeats nothing else. This module loads no torch.

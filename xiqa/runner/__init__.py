@@ -1,1 +1,1 @@
-"""Executes the notebooks of the paper and keeps its word about them; knows no science and imports no torch."""
+"""Execution of the jobs and notebooks of the paper, and the record of it; imports no science and no torch."""

@@ -119,7 +119,7 @@ def _notebook(step: Step, state: dict, settings: Settings) -> dict:
 
 
 def _product(name: str, state: dict, settings: Settings) -> dict:
-    """A table or figure as the page shows it; ``verdict`` says whether it is this run's, and ``why`` not."""
+    """A table or figure as the page shows it; ``verdict``: whether this run made it, ``why``: the reason if not."""
     folder = settings.figures_folder
     link = os.path.relpath(folder / f"{name}.csv", settings.run_folder)
     kind = "figure" if name.startswith("fig_") else "table"

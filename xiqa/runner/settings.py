@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# glibc hands large blocks back to the system and asks for them again, page by page, at every layer of a network; with
+# glibc returns large blocks to the system and allocates them again, page by page, at every layer of a network; with
 # thresholds this high (bytes) it keeps them, which makes the training of 3D networks 1.3 to 1.8 times faster.
 MMAP_THRESHOLD, TRIM_THRESHOLD = 4 << 30, 8 << 30
 # Blocks in pages of 2 MB where Linux has them: training and saliency of every network take a tenth less time.

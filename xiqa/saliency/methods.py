@@ -103,7 +103,7 @@ def gradcam(c: Captured) -> Tensor:
 
 @register("gradcam_combined")
 def gradcam_combined(c: Captured) -> Maps:
-    """Grad-CAM multiplied over the layers NormGrad is multiplied over (ours: tells the layers from the formula)."""
+    """Grad-CAM multiplied over the layers NormGrad is multiplied over (ours: separates the effect of the layers)."""
     return combine((cam(c, layer) for layer in c.combined), c.size)
 
 
@@ -170,7 +170,7 @@ def normgrad_conv3x3(c: Captured, layer: str) -> Tensor:
     return pool(padded, 3, stride=1, divisor_override=1)[:, 0].sqrt() * gradient
 
 
-# The rows of the papers' tables. Methods registered from here on are asked for by name.
+# The rows of the papers' tables. Methods registered below are computed only if they are named.
 ALL = tuple(METHODS)
 
 

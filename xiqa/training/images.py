@@ -219,7 +219,7 @@ def rate(step: int, steps: int, recipe: dict) -> float:
 
 
 def augmentation(recipe: dict) -> v2.Transform | None:
-    """Random flip, affine map and jitter of a grey image (1, H, W) uint8, by recipe; None where it asks for none."""
+    """Random flip, affine map and jitter of a grey image (1, H, W) uint8, by recipe; None without augmentation."""
     parts: list[v2.Transform] = []
     if recipe.get("flip"):
         parts.append(v2.RandomHorizontalFlip())
